@@ -1,0 +1,58 @@
+/**
+ * Every error a user can meet, as one closed list. `what` says what went wrong, `hint` what to do about it;
+ * docs/reference/errors.md has one section a code and a test keeps both equal.
+ */
+export const ERRORS = {
+  MA_USAGE: { exit: 2, what: 'the command line cannot be used', hint: 'see migration-audit --help' },
+  MA_CONFIG: { exit: 2, what: 'the configuration cannot be used', hint: 'correct the named key' },
+  MA_NOT_FOUND: { exit: 3, what: 'no such file or directory', hint: 'check the path' },
+  MA_UNREADABLE: { exit: 3, what: 'cannot be read', hint: 'check its permissions and type' },
+  MA_NOT_A_CAPTURE: {
+    exit: 3,
+    what: 'holds no host with a log that we know',
+    hint: 'a capture is one directory per host with audit.log, virsh-event.log and the like; see docs/guides/replay-an-incident.md',
+  },
+  MA_NO_STORE: {
+    exit: 3,
+    what: 'the embedded store cannot be opened',
+    hint: 'install the optional package chdb, or leave out --store',
+  },
+  MA_STORE: { exit: 3, what: 'the store refused', hint: 'see the message; nothing of this call was kept' },
+  MA_NOT_IN_STORE: {
+    exit: 3,
+    what: 'nothing in the store has this name',
+    hint: 'list what is there with: migration-audit findings',
+  },
+  MA_UNKNOWN_SCHEMA: {
+    exit: 3,
+    what: 'the event has a schema that this version does not know',
+    hint: 'upgrade migration-audit: events are readable by every later version',
+  },
+  MA_BAD_EVENT: {
+    exit: 3,
+    what: 'the bytes are no event',
+    hint: 'the file or message is damaged; the offset says where',
+  },
+} as const satisfies Record<string, { exit: number; what: string; hint: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a code, the place it concerns and the way out of it. */
+export class MigrationAuditError extends Error {
+  readonly code: ErrorCode;
+  /** file, line, offset or key the error is about */
+  readonly where: string;
+  readonly hint: string;
+
+  constructor(code: ErrorCode, where: string, detail?: string, options?: { cause?: unknown; hint?: string }) {
+    super(detail ? `${ERRORS[code].what}: ${detail}` : ERRORS[code].what, { cause: options?.cause });
+    this.name = 'MigrationAuditError';
+    this.code = code;
+    this.where = where;
+    this.hint = options?.hint ?? ERRORS[code].hint;
+  }
+
+  get exit(): number {
+    return ERRORS[this.code].exit;
+  }
+}

@@ -1,0 +1,45 @@
+import type { Event, Stream } from './event.js';
+
+/** Where the lines that a reader is given come from. */
+export interface Origin {
+  cluster: string;
+  host: string;
+  boot: string | null;
+  /** path for messages */
+  file: string;
+}
+
+/** Why some bytes became no event. */
+export interface Rejected {
+  stream: Stream;
+  file: string;
+  /** byte offset of the line in its file */
+  offset: number;
+  /** stable, for counting: `bad-stamp`, `line-too-long`, `unterminated-quote` … */
+  reason: string;
+  bytes: Buffer;
+}
+
+/** What a reader hands on. Every byte it is given ends in exactly one of the three. */
+export interface EventSink {
+  event(event: Event): void;
+  rejected(rejected: Rejected): void;
+  /** well-formed lines that are none of our business */
+  foreign(lines: number, bytes: number): void;
+}
+
+/** A reader turns one stream, given in chunks cut anywhere, into events. */
+export interface Reader {
+  /**
+   * What follows comes from this file. A stream may go on across files (rotation), so nothing is flushed.
+   * Without a call the file is the origin's.
+   */
+  begin(file: string): void;
+  /**
+   * The reader may keep parts of `chunk` (witnesses are slices of it), so the caller must not write to that memory
+   * again. Whoever keeps an event for long should copy its witness, lest it hold the whole chunk.
+   */
+  write(chunk: Buffer): void;
+  /** No more bytes: what is unfinished is handed on as unfinished. */
+  end(): void;
+}
