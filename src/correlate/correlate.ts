@@ -1,14 +1,29 @@
-import type { Report } from '../domain/report.js';
+import type { GuestRef, HostReport, RelabelReport, Report } from '../domain/report.js';
+import type { Verdict } from '../domain/verdict.js';
 import type { Event } from '../events/event.js';
+import { alignClocks } from './clock-alignment.js';
+import { GuestCustody } from './custody.js';
+import { relabelFindings } from './findings.js';
+import { GuestNames, guestsNamedBy } from './guest-names.js';
+import type { GuestView } from './guest-view.js';
+import { buildHostRecord, type HostRecord } from './host-record.js';
+import { ImageMap } from './images.js';
+import { sufferingOf } from './impact.js';
+import { readGuestRecord } from './incarnations.js';
+import { type ImageCall, type Judgement, judge, relabelReport } from './judge.js';
+import { migrationsOf } from './migrations.js';
+import { StorageMap } from './storage.js';
+import { suspicions, unrecognisedStorage } from './suspicions.js';
+import { guestTimeline } from './timeline.js';
 
 /**
  * The pure core: events in, report out. No I/O, no clock. The report is a function of the set of events: their
  * order of arrival, repetition and grouping do not matter.
  */
 export interface CorrelatorOptions {
-  /** file systems or mount points to treat as shared or local, against what the mount says */
-  sharedPaths?: string[];
-  localPaths?: string[];
+  /** directories whose storage is shared, or of one host alone, against what the mount says */
+  sharedPaths?: readonly string[];
+  localPaths?: readonly string[];
 }
 
 export interface CorrelatorState {
@@ -22,10 +37,179 @@ export function createState(options: CorrelatorOptions = {}): CorrelatorState {
 
 /** Takes one event in. The state is changed in place; the same event again changes nothing. */
 export function evolve(state: CorrelatorState, event: Event): void {
-  if (!state.events.has(event.id)) state.events.set(event.id, event);
+  const known = state.events.get(event.id);
+  // the ENRICHED and the RAW form of one event, or two cuts of one log, differ in witness and sequence only
+  if (known === undefined || compareCopies(event, known) < 0) state.events.set(event.id, event);
+}
+
+function compareCopies(a: Event, b: Event): number {
+  return b.witness.length - a.witness.length || a.sequence - b.sequence || Buffer.compare(a.witness, b.witness);
 }
 
 /** Everything that can be said about the events taken in so far. */
-export function decide(_state: CorrelatorState): Report {
-  return { hosts: [], migrations: [], relabels: [], findings: [], timeline: [] };
+export function decide(state: CorrelatorState): Report {
+  const records = recordsOf(state.events.values());
+  const names = new GuestNames([...records.values()]);
+  const storages = new StorageMap(records, {
+    sharedPaths: state.options.sharedPaths ?? [],
+    localPaths: state.options.localPaths ?? [],
+  });
+  const images = new ImageMap([...records.values()], storages, names);
+  const positions = positionsByGuest(records, names);
+  const calls = imageCalls(records, storages, images);
+  const callsByFile = new Map<string, ImageCall[]>();
+  for (const call of calls) push(callsByFile, call.file.id, call);
+
+  const guests = new Set<string>(positions.keys());
+  const views: GuestView[] = [];
+  for (const key of [...guests].sort()) {
+    const byHost = new Map(
+      [...records.values()].map((record) => [
+        record.host,
+        readGuestRecord(key, record, positions.get(key)?.get(record.host) ?? [], names),
+      ]),
+    );
+    const custody = new GuestCustody(key, records, byHost);
+    const ref = names.ref(key);
+    const own = calls.filter((call) => call.file.uses.some((use) => use.guest === key));
+    views.push({
+      key,
+      ref,
+      custody,
+      images: images.usesOf(key),
+      judgements: own.map((call) =>
+        judge(call, custody, { records, callsOnFile: (file) => callsByFile.get(file.id) ?? [] }),
+      ),
+      migrations: migrationsOf(custody, records, ref),
+      suffering: new Map(
+        [...records.values()].map((record) => [
+          record.host,
+          sufferingOf(record, positions.get(key)?.get(record.host) ?? []),
+        ]),
+      ),
+    });
+  }
+
+  const fleet = { records, callsOnFile: (fileId: string) => callsByFile.get(fileId) ?? [] };
+  const offsets = alignClocks(
+    records,
+    views.map((view) => view.custody),
+  );
+  const findings = views.flatMap((view) => {
+    const found = relabelFindings(view, fleet);
+    return [...found, ...suspicions(view, found, records, storages), ...unrecognisedStorage(view, records, storages)];
+  });
+  return {
+    hosts: [...records.values()].map(hostReport),
+    migrations: views.flatMap((view) => view.migrations.map((migration) => migration.report)),
+    relabels: relabelReports(views, calls),
+    findings: findings.sort((a, b) => severityRank(a.severity) - severityRank(b.severity) || (a.id < b.id ? -1 : 1)),
+    timeline: views.flatMap((view) =>
+      guestTimeline(view, records, (host) => positions.get(view.key)?.get(host) ?? [], offsets),
+    ),
+  };
+}
+
+function recordsOf(events: Iterable<Event>): Map<string, HostRecord> {
+  const byHost = new Map<string, Event[]>();
+  for (const event of events) push(byHost, event.host, event);
+  return new Map([...byHost.keys()].sort().map((host) => [host, buildHostRecord(host, byHost.get(host) as Event[])]));
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list) list.push(value);
+  else map.set(key, [value]);
+}
+
+/** Positions of the events that name a guest, and on each host those that concern its libvirt daemon. */
+function positionsByGuest(
+  records: ReadonlyMap<string, HostRecord>,
+  names: GuestNames,
+): Map<string, Map<string, number[]>> {
+  const found = new Map<string, Map<string, number[]>>();
+  for (const record of records.values()) {
+    const daemon: number[] = [];
+    for (const [position, event] of record.events.entries()) {
+      if (event.kind === 'DaemonChanged' && event.body.daemon !== 'auditd') daemon.push(position);
+      for (const guest of guestsNamedBy(event)) {
+        const key = names.key(record.host, position, guest);
+        if (key === null) continue;
+        let byHost = found.get(key);
+        if (!byHost) {
+          byHost = new Map();
+          found.set(key, byHost);
+        }
+        push(byHost, record.host, position);
+      }
+    }
+    if (daemon.length === 0) continue;
+    for (const byHost of found.values()) {
+      const own = byHost.get(record.host);
+      if (own) byHost.set(record.host, [...new Set([...own, ...daemon])].sort((a, b) => a - b));
+    }
+  }
+  return found;
+}
+
+function imageCalls(
+  records: ReadonlyMap<string, HostRecord>,
+  storages: StorageMap,
+  images: ImageMap,
+): ImageCall[] {
+  const calls: ImageCall[] = [];
+  for (const record of records.values()) {
+    for (const [position, event] of record.events.entries()) {
+      if (event.kind !== 'RelabelObserved') continue;
+      const match = images.match(record.host, event);
+      if (!match) continue;
+      const { path, path_quality: quality, dev } = event.body;
+      const named = quality === 'absolute' || quality === 'joined' ? path : null;
+      const { storage } = storages.locate(record.host, named, dev);
+      calls.push({ event, record, position, file: match.file, match: match.by, storage });
+    }
+  }
+  return calls;
+}
+
+const VERDICT_RANK: Record<Verdict, number> = { violation: 0, undetermined: 1, clean: 2 };
+
+/** One row per call: what it means for the guest that it hurt most. */
+function relabelReports(views: readonly GuestView[], calls: readonly ImageCall[]): RelabelReport[] {
+  const worst = new Map<ImageCall, { judgement: Judgement; ref: GuestRef }>();
+  for (const view of views) {
+    for (const judgement of view.judgements) {
+      const known = worst.get(judgement.call);
+      if (!known || VERDICT_RANK[judgement.verdict] < VERDICT_RANK[known.judgement.verdict]) {
+        worst.set(judgement.call, { judgement, ref: view.ref });
+      }
+    }
+  }
+  return calls.flatMap((call) => {
+    const found = worst.get(call);
+    return found ? [relabelReport(found.judgement, found.ref)] : [];
+  });
+}
+
+function hostReport(record: HostRecord): HostReport {
+  const stamped = record.events.filter((event) => event.stream !== 'host-facts' && event.stream !== 'collector');
+  const times = stamped.map((event) => event.at);
+  return {
+    host: record.host,
+    events: record.events.length,
+    first_us: times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b)),
+    last_us: times.length === 0 ? null : times.reduce((a, b) => Math.max(a, b)),
+    gaps: record.gaps.map((gap) => ({
+      stream: gap.stream,
+      kind: gap.kind,
+      from_us: gap.fromUs,
+      to_us: gap.toUs,
+      lost: gap.lost,
+      text: gap.text,
+    })),
+  };
+}
+
+function severityRank(severity: 'critical' | 'warning' | 'info'): number {
+  return severity === 'critical' ? 0 : severity === 'warning' ? 1 : 2;
 }

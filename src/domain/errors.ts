@@ -33,6 +33,11 @@ export const ERRORS = {
     what: 'the bytes are no event',
     hint: 'the file or message is damaged; the offset says where',
   },
+  MA_BUG: {
+    exit: 3,
+    what: 'an error in migration-audit itself',
+    hint: 'run it again with MIGRATION_AUDIT_DEBUG=1 and report what it prints',
+  },
 } as const satisfies Record<string, { exit: number; what: string; hint: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,0 +1,225 @@
+import type { Event, EventOf, GapDetected, Stream } from '../events/event.js';
+import { type HostFacts, mergeFacts } from './host-facts.js';
+
+/**
+ * What one host wrote down, in the order in which it happened there.
+ *
+ * Everything that the correlator says about before and after is said about one host's record, by position in it:
+ * two hosts' clocks are never compared. Within a host the audit serials are exact; the other streams are laid
+ * between them by time, after steps of the clock have been taken out.
+ */
+export interface HostRecord {
+  host: string;
+  /** every event of the host, in order */
+  events: Event[];
+  positions: Map<string, number>;
+  /** µs, steps of the clock taken out; ascending; only for comparing within this host */
+  times: number[];
+  gaps: Gap[];
+  /** streams that were read, even when they held nothing */
+  streams: Set<Stream>;
+  facts: HostFacts;
+}
+
+/** A hole in one stream, as positions in the record: what it hides lies after `from` and before `to`. */
+export interface Gap {
+  event: EventOf<'GapDetected'> | null;
+  stream: Stream;
+  kind: GapDetected['kind'];
+  from: number;
+  to: number;
+  fromUs: number | null;
+  toUs: number | null;
+  lost: number | null;
+  text: string;
+}
+
+/** Streams are written at different times for one moment: virsh prints milliseconds after the audit record. */
+const STREAM_RANK: Record<Stream, number> = {
+  audit: 0,
+  'daemon-log': 1,
+  'guest-log': 2,
+  'qemu-monitor-event': 3,
+  'virsh-event': 4,
+  collector: 5,
+  'host-facts': 6,
+};
+
+/** Stamps of one stream go back by some ms when writers race; by more than this only when the clock was set. */
+const CLOCK_STEP_US = 2_000_000;
+
+export function buildHostRecord(host: string, events: readonly Event[]): HostRecord {
+  const byStream = new Map<Stream, Event[]>();
+  for (const event of events) {
+    const list = byStream.get(event.stream);
+    if (list) list.push(event);
+    else byStream.set(event.stream, [event]);
+  }
+  const timed: { event: Event; time: number; rank: number; index: number }[] = [];
+  for (const [stream, list] of byStream) {
+    const ordered = stream === 'audit' ? orderAudit(list) : list.sort(bySequence);
+    let offset = 0;
+    let previous = Number.NEGATIVE_INFINITY;
+    let latest = Number.NEGATIVE_INFINITY;
+    for (const [index, event] of ordered.entries()) {
+      if (previous - event.at > CLOCK_STEP_US && stream !== 'host-facts' && stream !== 'collector') {
+        offset += previous - event.at;
+      }
+      previous = event.at;
+      latest = Math.max(latest, event.at + offset);
+      timed.push({ event, time: latest, rank: STREAM_RANK[stream], index });
+    }
+  }
+  timed.sort((a, b) => a.time - b.time || a.rank - b.rank || a.index - b.index);
+
+  const record: HostRecord = {
+    host,
+    events: timed.map((t) => t.event),
+    positions: new Map(timed.map((t, i) => [t.event.id, i])),
+    times: timed.map((t) => t.time),
+    gaps: [],
+    streams: new Set(byStream.keys()),
+    facts: mergeFacts(
+      factEvents(timed.map((t) => t.event)),
+    ),
+  };
+  for (const event of record.events) {
+    if (event.kind === 'Heartbeat') for (const { stream } of event.body.streams) record.streams.add(stream);
+  }
+  record.gaps = collectGaps(record);
+  return record;
+}
+
+function factEvents(events: Event[]): EventOf<'HostFactsRead'>[] {
+  return events.filter((event): event is EventOf<'HostFactsRead'> => event.kind === 'HostFactsRead');
+}
+
+function bySequence(a: Event, b: Event): number {
+  return a.sequence - b.sequence || a.at - b.at || (a.id < b.id ? -1 : 1);
+}
+
+function serialOf(event: Event): number {
+  const body = event.body as { serial?: number | null; serial_from?: number | null };
+  return body.serial ?? body.serial_from ?? -1;
+}
+
+/**
+ * Audit events in the order of the kernel. Serials are exact within a boot and start again with the next; the
+ * clock can be set within a boot. Of the two readings the one with fewer breaks is taken: a reboot breaks the
+ * serials once and a set clock breaks the time once, while the wrong reading breaks again and again.
+ */
+function orderAudit(events: Event[]): Event[] {
+  const serialised = events.filter((event) => serialOf(event) >= 0);
+  const rest = events.filter((event) => serialOf(event) < 0);
+  const byBootAndSerial = [...serialised].sort(
+    (a, b) => compareBoot(a, b) || serialOf(a) - serialOf(b) || a.at - b.at || (a.id < b.id ? -1 : 1),
+  );
+  let timeBreaks = 0;
+  for (let i = 1; i < byBootAndSerial.length; i++) {
+    const [previous, event] = [byBootAndSerial[i - 1] as Event, byBootAndSerial[i] as Event];
+    if (previous.boot === event.boot && previous.at - event.at > CLOCK_STEP_US) timeBreaks++;
+  }
+  let ordered = byBootAndSerial;
+  if (timeBreaks > 0) {
+    const byTime = [...serialised].sort((a, b) => a.at - b.at || serialOf(a) - serialOf(b));
+    const boots: Event[][] = [[]];
+    for (const event of byTime) {
+      const current = boots.at(-1) as Event[];
+      const last = current.at(-1);
+      if (last && serialOf(last) - serialOf(event) > SERIAL_REORDER_MAX) boots.push([event]);
+      else current.push(event);
+    }
+    if (boots.length - 1 < timeBreaks) {
+      ordered = boots.flatMap((boot) => boot.sort((a, b) => serialOf(a) - serialOf(b) || a.at - b.at));
+    }
+  }
+  return rest.length === 0 ? ordered : mergeByTime(ordered, rest);
+}
+
+/** Serials come out of order by a few; a reboot starts them anew. */
+const SERIAL_REORDER_MAX = 64;
+
+function compareBoot(a: Event, b: Event): number {
+  if (a.boot === b.boot || a.boot === null || b.boot === null) return 0;
+  return a.at - b.at;
+}
+
+function mergeByTime(ordered: Event[], rest: Event[]): Event[] {
+  const queue = [...rest].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+  const merged: Event[] = [];
+  for (const event of ordered) {
+    while (queue.length > 0 && (queue[0] as Event).at < event.at) merged.push(queue.shift() as Event);
+    merged.push(event);
+  }
+  return merged.concat(queue);
+}
+
+/** First position whose time is not before `us`. */
+export function positionAt(record: HostRecord, us: number): number {
+  let low = 0;
+  let high = record.times.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((record.times[middle] as number) < us) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function collectGaps(record: HostRecord): Gap[] {
+  const gaps: Gap[] = [];
+  for (const event of record.events) {
+    if (event.kind !== 'GapDetected') continue;
+    const { body } = event;
+    gaps.push({
+      event,
+      stream: body.of_stream,
+      kind: body.kind,
+      from: body.from === null ? -1 : positionAt(record, body.from) - 1,
+      to: body.to === null ? record.events.length : positionAt(record, body.to + 1),
+      fromUs: body.from,
+      toUs: body.to,
+      lost: body.lost,
+      text: body.detail,
+    });
+  }
+  const lost = record.facts.auditLost;
+  if (lost !== null && lost.count > 0) {
+    gaps.push({
+      event: null,
+      stream: 'audit',
+      kind: 'audit-lost',
+      from: -1,
+      to: record.events.length,
+      fromUs: lost.sinceUs,
+      toUs: lost.untilUs,
+      lost: lost.count,
+      text: lost.sinceUs === null
+        ? `the kernel lost ${lost.count} audit records since boot; when is not known`
+        : `the kernel lost ${lost.count} audit records while this was recorded`,
+    });
+  }
+  return gaps;
+}
+
+/** Kinds of gap that hide events. A cut relabel event is one event with parts missing, which it says itself. */
+function hidesEvents(gap: Gap): boolean {
+  return gap.kind !== 'audit-rules-changed' || gap.lost !== null;
+}
+
+/** Gaps of a stream that could hide something strictly between two positions. */
+export function gapsBetween(record: HostRecord, streams: readonly Stream[], from: number, to: number): Gap[] {
+  return record.gaps.filter(
+    (gap) => streams.includes(gap.stream) && hidesEvents(gap) && gap.from < to && gap.to > from,
+  );
+}
+
+/** True when the stream was read and nothing of it can be missing between the two positions. */
+export function covers(record: HostRecord, stream: Stream, from: number, to: number): boolean {
+  return record.streams.has(stream) && gapsBetween(record, [stream], from, to).length === 0;
+}
+
+/** True when at least one of the streams is whole between the two positions. */
+export function coversAny(record: HostRecord, streams: readonly Stream[], from: number, to: number): boolean {
+  return streams.some((stream) => covers(record, stream, from, to));
+}

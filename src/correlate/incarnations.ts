@@ -1,0 +1,416 @@
+import type { ByteText } from '../domain/byte-text.js';
+import type { Event } from '../events/event.js';
+import type { GuestNames } from './guest-names.js';
+import type { HostRecord } from './host-record.js';
+
+/**
+ * The life of a guest on one host, read from that host's record alone.
+ *
+ * Positions are those of the host's record. `BEFORE` stands for "before the record begins".
+ */
+export const BEFORE = -1;
+
+export type IncarnationKind =
+  /** start reason migrated: the guest runs elsewhere until it resumes here */
+  | 'incoming'
+  /** booted, restored, from-snapshot: the guest begins to run here */
+  | 'booted'
+  /** its start is not in the record */
+  | 'unknown';
+
+/** One pause for hand-over, and what became of it. */
+export interface HandOver {
+  from: number;
+  to: number | null;
+  result: 'resumed' | 'ended' | 'open';
+  postCopy: boolean;
+}
+
+export interface Incarnation {
+  guest: string;
+  host: string;
+  kind: IncarnationKind;
+  startReason: string | null;
+  /** first sign of it: the label assigned before the start, or the start itself */
+  opened: number;
+  /** op=start / Started; null while only the label was assigned, BEFORE when it began before the record */
+  started: number | null;
+  startFailed: boolean;
+  /** from here on this host owned the guest; null when it never did, BEFORE when it did already */
+  owns: number | null;
+  /** true when ownership before `owns` cannot be excluded: the record begins inside the incarnation */
+  ownsEarlier: boolean;
+  handOvers: HandOver[];
+  ended: number | null;
+  endReason: string | null;
+  /** the end was concluded from what came later, not recorded */
+  endUnseen: boolean;
+  /** the per-guest log said `shutting down`: written before the labels are restored and before op=stop */
+  shuttingDown: { at: number; reason: string } | null;
+  /** last sign of life: any mark of this incarnation */
+  lastSeen: number;
+  /** outgoing migration jobs, by their status events */
+  jobs: { from: number; to: number; status: string }[];
+  /** the daemon went away or came back while the incarnation was open */
+  daemonRestarts: number[];
+  labels: { dac: ByteText | null; selinux: ByteText | null; selinuxProcess: ByteText | null };
+  /** streams that told of its start, and of its end: each tells once */
+  startedBy: Set<Source>;
+  endedBy: Set<Source>;
+  /** marks so far are only such as a start can be preceded by, and this is the position of the first */
+  provisionalSince: number | null;
+}
+
+type Source = 'audit' | 'virsh';
+
+/** The streams of one host tell of one start or stop within this time of each other. */
+const SAME_MOMENT_US = 10_000_000;
+
+/** Reads one guest's marks in the order of one host's record. */
+export class IncarnationReader {
+  readonly incarnations: Incarnation[] = [];
+  private open: Incarnation | null = null;
+  private jobStatus: string | null = null;
+  private readonly guest: string;
+  private readonly record: HostRecord;
+
+  constructor(guest: string, record: HostRecord) {
+    this.guest = guest;
+    this.record = record;
+  }
+
+  read(event: Event, position: number): void {
+    switch (event.kind) {
+      case 'GuestLabelAssigned':
+        this.label(event.body, position);
+        break;
+      case 'GuestStarted':
+        this.start(event.body.reason, event.body.success, position, 'audit');
+        break;
+      case 'GuestStopped':
+        this.stop(event.body.reason, position, 'audit');
+        break;
+      case 'LifecycleChanged':
+        this.lifecycle(event.body.event, event.body.detail, position);
+        break;
+      case 'VcpusResumed':
+        this.resume(null, position);
+        break;
+      case 'VcpusStopped':
+        this.suspend(null, position);
+        break;
+      case 'MigrationStatusChanged':
+        this.migration(event.body.status, position);
+        break;
+      case 'GuestIoError':
+        this.alive(position);
+        break;
+      case 'DomainEventSeen':
+        if (event.body.event === 'guest-log:shutting-down' && this.open) {
+          this.open.shuttingDown = { at: position, reason: event.body.detail };
+        }
+        break;
+      case 'DaemonChanged':
+        this.open?.daemonRestarts.push(position);
+        break;
+      default:
+        break; // the rest says nothing about a QEMU process
+    }
+  }
+
+  /** A snapshot of the host's guests named this one. */
+  listed(state: string, reason: string | null, position: number): void {
+    const runs = state === 'running' || state === 'paused' || state === 'blocked' || state === 'pmsuspended';
+    if (!runs) {
+      if (this.open) this.close(position, reason ?? state, true);
+      return;
+    }
+    const incoming = state === 'paused' && reason === 'migrating';
+    const current = this.open ?? this.beginUnseen(!incoming);
+    if (incoming && current.started !== null && current.opened === BEFORE) current.kind = 'incoming';
+    if (current.owns === null && !incoming) current.owns = position;
+    this.see(position);
+  }
+
+  private label(
+    body: {
+      source: 'audit' | 'domain-xml' | 'guest-log';
+      model: string;
+      image_label: ByteText | null;
+      process_label: ByteText | null;
+    },
+    position: number,
+  ): void {
+    if (body.source === 'domain-xml') {
+      // the XML of a running guest; an inactive one has no labels
+      const current = this.open ?? this.beginUnseen(true);
+      setLabels(current, body, false);
+      this.see(position);
+      return;
+    }
+    const known = body.model === 'dac' ? this.open?.labels.dac : this.open?.labels.selinux;
+    const repeats = body.source === 'audit' && known != null;
+    if (this.open && (this.open.started !== null || repeats)) this.close(position, 'unseen', true);
+    const current = this.open ?? this.begin(position);
+    setLabels(current, body, body.source === 'audit');
+    this.see(position);
+  }
+
+  private start(reason: string, success: boolean, position: number, source: Source): void {
+    const migrated = reason === 'migrated';
+    let current = this.open;
+    if (current?.provisionalSince != null && this.sameMoment(current.provisionalSince, position)) {
+      // QEMU's own events of this start came first: RESUME stands before Started Booted, setup before Started Migrated
+      current.opened = current.provisionalSince;
+      current.started = null;
+      current.owns = migrated ? null : current.provisionalSince;
+      current.jobs = [];
+    }
+    if (current && current.started !== null) {
+      const sameStart = (current.startReason === 'migrated') === migrated;
+      if (current.started !== BEFORE && !current.startedBy.has(source) && sameStart) {
+        current.startedBy.add(source);
+        this.see(position);
+        return;
+      }
+      this.close(position, 'unseen', true);
+      current = null;
+    }
+    current ??= this.begin(position);
+    current.kind = migrated ? 'incoming' : 'booted';
+    current.startReason = reason;
+    current.started = position;
+    current.startedBy.add(source);
+    current.provisionalSince = null;
+    this.see(position);
+    if (!success) {
+      current.startFailed = true;
+      current.owns = null;
+      this.close(position, 'failed', false);
+      return;
+    }
+    if (!migrated) current.owns ??= position;
+  }
+
+  private stop(reason: string, position: number, source: Source): void {
+    const last = this.incarnations.at(-1);
+    if (!this.open && last?.ended != null && !last.endedBy.has(source) && this.sameMoment(last.ended, position)) {
+      last.endedBy.add(source);
+      return;
+    }
+    // whoever ends by migration, save or shutdown owned; a failure may be an incoming guest's
+    const owned = reason !== 'failed' && reason !== 'crashed' && reason !== 'destroyed';
+    const current = this.open ?? this.beginUnseen(owned);
+    current.endedBy.add(source);
+    this.see(position);
+    this.close(position, reason, false);
+  }
+
+  private lifecycle(event: string, detail: string, position: number): void {
+    switch (event) {
+      case 'Started':
+        this.start(detail.toLowerCase(), true, position, 'virsh');
+        break;
+      case 'Stopped':
+        this.stop(detail.toLowerCase(), position, 'virsh');
+        break;
+      case 'Resumed':
+        this.resume(detail, position);
+        break;
+      case 'Suspended':
+        this.suspend(detail, position);
+        break;
+      default:
+        break; // Defined, Undefined, Shutdown, PMSuspended, Crashed: no QEMU process begins, ends or is handed over
+    }
+  }
+
+  private resume(detail: string | null, position: number): void {
+    if (!this.open) {
+      // begun before the record: `Resumed Migrated` can be a take-over or a source that goes on
+      const begun = this.beginUnseen(detail === 'Unpaused');
+      begun.owns ??= position;
+      begun.provisionalSince = position;
+      if (detail === 'Post-copy') begun.kind = 'incoming';
+      this.see(position);
+      return;
+    }
+    const handOver = this.open.handOvers.at(-1);
+    if (handOver?.result === 'open') {
+      handOver.result = 'resumed';
+      handOver.to = position;
+    }
+    this.open.owns ??= position;
+    this.see(position);
+  }
+
+  private suspend(detail: string | null, position: number): void {
+    const current = this.open ?? this.beginUnseen(true);
+    current.provisionalSince = null;
+    this.see(position);
+    if (current.owns === null) {
+      // a paused guest is handed over paused: this is the only sign of it
+      if (detail === 'Paused' && current.started !== null) current.owns = position;
+      return;
+    }
+    const copying = this.jobStatus === 'active' || this.jobStatus === 'pre-switchover';
+    const postCopy = detail === 'Post-copy' || detail === 'Post-copy Error';
+    if (detail !== 'Migrated' && !postCopy && !(detail === null && copying)) return;
+    const running = current.handOvers.at(-1);
+    if (running?.result === 'open') running.postCopy ||= postCopy;
+    // `Suspended Post-copy Error` without a hand-over of its own is the destination's: it keeps the guest
+    else if (detail !== 'Post-copy Error') {
+      current.handOvers.push({ from: position, to: null, result: 'open', postCopy });
+    }
+  }
+
+  private migration(status: string, position: number): void {
+    this.jobStatus = status;
+    if (!this.open) {
+      this.beginUnseen(true).provisionalSince = position;
+    }
+    const current = this.open as unknown as Incarnation;
+    this.see(position);
+    if (current.owns === null) return; // status of the incoming side
+    const job = current.jobs.at(-1);
+    if (status === 'setup' || !job || isFinal(job.status)) {
+      if (status !== 'none') current.jobs.push({ from: position, to: position, status });
+      return;
+    }
+    job.to = position;
+    job.status = status;
+    const handOver = current.handOvers.at(-1);
+    if (status === 'postcopy-active' && handOver?.result === 'open') handOver.postCopy = true;
+  }
+
+  /** Something that only a running guest's QEMU says; a last word can be written after the end. */
+  private alive(position: number): void {
+    const last = this.incarnations.at(-1);
+    if (!this.open && last?.ended != null && this.sameMoment(last.ended, position)) return;
+    if (!this.open) this.beginUnseen(true);
+    if (this.open) this.open.provisionalSince = null;
+    this.see(position);
+  }
+
+  /** An incarnation whose start the record does not have. */
+  private beginUnseen(owns: boolean): Incarnation {
+    const since = this.incarnations.at(-1)?.ended ?? BEFORE;
+    const begun = this.begin(since);
+    begun.started = since;
+    if (owns) begun.owns = since;
+    else begun.ownsEarlier = true;
+    return begun;
+  }
+
+  private begin(opened: number): Incarnation {
+    this.jobStatus = null;
+    const begun: Incarnation = {
+      guest: this.guest,
+      host: this.record.host,
+      kind: 'unknown',
+      startReason: null,
+      opened,
+      started: null,
+      startFailed: false,
+      owns: null,
+      ownsEarlier: false,
+      handOvers: [],
+      ended: null,
+      endReason: null,
+      endUnseen: false,
+      shuttingDown: null,
+      lastSeen: opened,
+      jobs: [],
+      daemonRestarts: [],
+      labels: { dac: null, selinux: null, selinuxProcess: null },
+      startedBy: new Set(),
+      endedBy: new Set(),
+      provisionalSince: null,
+    };
+    this.open = begun;
+    this.incarnations.push(begun);
+    return begun;
+  }
+
+  private see(position: number): void {
+    if (this.open) this.open.lastSeen = Math.max(this.open.lastSeen, position);
+  }
+
+  private sameMoment(a: number, b: number): boolean {
+    const [earlier, later] = [this.record.times[a], this.record.times[b]];
+    return earlier !== undefined && later !== undefined && later - earlier <= SAME_MOMENT_US;
+  }
+
+  private close(position: number, reason: string, unseen: boolean): void {
+    const current = this.open;
+    if (!current) return;
+    current.ended = position;
+    current.endReason = reason;
+    current.endUnseen = unseen;
+    const handOver = current.handOvers.at(-1);
+    if (handOver?.result === 'open') {
+      handOver.to = position;
+      if (!unseen && reason === 'migrated') handOver.result = 'ended';
+    } else if (!unseen && reason === 'migrated' && current.owns !== null) {
+      // the guest was paused, or nothing but the audit log was kept: no STOP marks the hand-over
+      current.handOvers.push({ from: position, to: position, result: 'ended', postCopy: false });
+    }
+    this.open = null;
+    this.jobStatus = null;
+  }
+}
+
+function setLabels(
+  incarnation: Incarnation,
+  body: { model: string; image_label: ByteText | null; process_label: ByteText | null },
+  replace: boolean,
+): void {
+  const { labels } = incarnation;
+  if (body.model === 'dac' && (replace || labels.dac === null)) labels.dac = body.image_label;
+  if (body.model === 'selinux' && (replace || labels.selinux === null)) {
+    labels.selinux = body.image_label;
+    labels.selinuxProcess = body.process_label;
+  }
+}
+
+function isFinal(status: string): boolean {
+  return status === 'completed' || status === 'failed' || status === 'cancelled';
+}
+
+/** What one host's record says about one guest. */
+export interface GuestRecord {
+  host: string;
+  incarnations: Incarnation[];
+  /** a snapshot of the host listed the guest as not running, last at this position */
+  listedOff: number | null;
+  /** where the host wrote `Defined Added` */
+  definedAt: number[];
+}
+
+/** @param positions of the events that name the guest or concern the daemon, ascending */
+export function readGuestRecord(
+  guest: string,
+  record: HostRecord,
+  positions: readonly number[],
+  names: GuestNames,
+): GuestRecord {
+  const reader = new IncarnationReader(guest, record);
+  let listedOff: number | null = null;
+  const definedAt: number[] = [];
+  for (const position of positions) {
+    const event = record.events[position] as Event;
+    if (event.kind === 'LifecycleChanged' && event.body.event === 'Defined' && event.body.detail === 'Added') {
+      definedAt.push(position);
+    }
+    if (event.kind !== 'GuestsListed') {
+      reader.read(event, position);
+      continue;
+    }
+    for (const listed of event.body.guests) {
+      if (names.key(record.host, position, listed.guest) !== guest) continue;
+      reader.listed(listed.state, listed.reason, position);
+      listedOff = listed.state === 'running' || listed.state === 'paused' ? null : position;
+    }
+  }
+  return { host: record.host, incarnations: reader.incarnations, listedOff, definedAt };
+}

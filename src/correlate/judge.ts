@@ -1,0 +1,299 @@
+import { parseContext } from '../domain/label.js';
+import type { ImageRef, RelabelReport } from '../domain/report.js';
+import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
+import type { EventOf, RelabelObserved } from '../events/event.js';
+import type { Custody, GuestCustody, LocalState } from './custody.js';
+import { gapsBetween, type HostRecord } from './host-record.js';
+import type { ImageFile, Match } from './images.js';
+import type { Incarnation } from './incarnations.js';
+import { type Answer, asksForOwner, asksWhatIsNeeded, hostDacLabel, type Need, needOf, type Use, useOf } from './need.js';
+import type { Storage } from './storage.js';
+
+/** A call on an image, with all that is known about the file. */
+export interface ImageCall {
+  event: EventOf<'RelabelObserved'>;
+  record: HostRecord;
+  position: number;
+  file: ImageFile;
+  match: Match;
+  storage: Storage | null;
+}
+
+/** What a call means for one of the guests that use the file. */
+export interface Judgement {
+  call: ImageCall;
+  guest: string;
+  verdict: Verdict;
+  reason: Reason;
+  effect: Effect;
+  owner: string | null;
+  proof: Proof[];
+  missing: MissingEvidence[];
+  /** incarnations that owned the guest then, as far as known */
+  owners: Incarnation[];
+  need: Need | null;
+  use: Use;
+  local: LocalState | null;
+}
+
+export interface JudgeContext {
+  records: ReadonlyMap<string, HostRecord>;
+  /** every call on the same file, for what came before */
+  callsOnFile: (file: ImageFile) => readonly ImageCall[];
+}
+
+/** Programs of libvirt that relabel on behalf of a guest. */
+const LIBVIRT_DAEMON = /\/(libvirtd|virtqemud|virtlxcd|virtstoraged)$/;
+
+export function isByLibvirt(call: RelabelObserved): boolean {
+  return call.exe !== null && LIBVIRT_DAEMON.test(call.exe);
+}
+
+export function judge(call: ImageCall, custody: GuestCustody, context: JudgeContext): Judgement {
+  const { body } = call.event;
+  const use = useOf(call.file.uses.filter((each) => each.guest === custody.guest));
+  const effect = effectOf(body);
+  const base = { call, guest: custody.guest, effect, owners: [], need: null, use, local: null };
+  const acquit = (reason: Reason, owner: string | null = null, proof: Proof[] = []): Judgement => ({
+    ...base,
+    verdict: 'clean',
+    reason,
+    owner,
+    proof,
+    missing: [],
+  });
+
+  const at = custody.at(call.record.host, call.position, isByLibvirt(body));
+  const owner = ownerNamed(at);
+  if (body.success === false) return acquit('attempt-failed', owner);
+  if (isHostLocal(call)) return acquit('host-local', owner);
+  if (!touchesAccess(body)) return acquit('not-a-label', owner);
+  if (at.kind === 'this-host') return acquit(at.starting ? 'no-running-guest' : 'owner-relabel', owner, at.proof);
+  if (at.kind === 'nobody') return acquit('no-running-guest', null, at.proof);
+
+  const owners = at.candidates;
+  const answer = answerFor(body, owners, custody, call, use, context);
+  const judged = { ...base, owner, owners, need: answer.need, local: at.local };
+  if (answer.answer === 'same') {
+    return { ...judged, verdict: 'clean', reason: 'asked-equals-needed', proof: at.kind === 'other' ? at.proof : [], missing: [] };
+  }
+  if (contextUnchanged(body)) {
+    return { ...judged, effect: 'unchanged', verdict: 'clean', reason: 'unchanged', proof: at.kind === 'other' ? at.proof : [], missing: [] };
+  }
+  const undetermined = (reason: Reason, missing: MissingEvidence[]): Judgement => ({
+    ...judged,
+    verdict: 'undetermined',
+    reason,
+    proof: at.kind === 'other' ? at.proof : [],
+    missing,
+  });
+  if (at.kind === 'unknown') return undetermined(at.order ? 'order-unknown' : 'owner-unknown', at.missing);
+  if (body.success === null) return undetermined('evidence-gap', [auditRecords(call, 'whether the call succeeded: its SYSCALL record')]);
+  if (call.storage?.shared == null) return undetermined('storage-unknown', [mounts(call)]);
+  if (answer.answer === 'unknown') {
+    return answer.asked === 'unknown'
+      ? undetermined('asked-unknown', [labelAsked(call)])
+      : undetermined('need-unknown', [labelNeeded(owner, at.local)]);
+  }
+  if (alreadySo(call, context)) {
+    return { ...judged, effect: 'unchanged', verdict: 'clean', reason: 'already-so', proof: at.proof, missing: [] };
+  }
+  return {
+    ...judged,
+    effect: effect === 'unchanged' ? 'unknown' : effect,
+    verdict: 'violation',
+    reason: isSecondIncarnation(at.local) ? 'second-incarnation' : 'non-owner-relabel',
+    proof: at.proof,
+    missing: [],
+  };
+}
+
+function isSecondIncarnation(local: LocalState): boolean {
+  return local.state === 'owner';
+}
+
+function ownerNamed(custody: Custody): string | null {
+  if (custody.kind === 'this-host') return custody.starting ? null : custody.incarnation.host;
+  return custody.kind === 'other' ? custody.owner : null;
+}
+
+/** What the record itself says about the effect: before and asked, as this host saw them. */
+export function effectOf(call: RelabelObserved): Effect {
+  if (call.success === false) return 'failed';
+  if (call.success === null) return 'unknown';
+  if (call.attribute !== null) {
+    if (call.attribute !== 'security.selinux' || call.asked_context === null) return 'unknown';
+    return call.asked_context === call.before_context ? 'unchanged' : 'changed';
+  }
+  if (call.asked_mode !== null) return call.asked_mode === modeBits(call.before_mode) ? 'unchanged' : 'changed';
+  if (call.before_uid === null || call.before_gid === null) return 'unknown';
+  const uid = call.asked_uid === null || call.asked_uid === call.before_uid;
+  const gid = call.asked_gid === null || call.asked_gid === call.before_gid;
+  return uid && gid ? 'unchanged' : 'changed';
+}
+
+function modeBits(mode: number | null): number | null {
+  return mode === null ? null : mode & 0o7777;
+}
+
+/**
+ * A SELinux relabel logs both labels itself (relabelfrom, relabelto). Equal: nothing changed. Owners are different:
+ * the record's owner is the NFS client's cache, which can be stale, so it never acquits.
+ */
+function contextUnchanged(call: RelabelObserved): boolean {
+  return call.attribute === 'security.selinux' && call.attribute_confidence === 'certain' && effectOf(call) === 'unchanged';
+}
+
+/** Labels and owners decide access; a mode does too, but libvirt never sets one; other attributes never do. */
+function touchesAccess(call: RelabelObserved): boolean {
+  if (asksForOwner(call)) return true;
+  if (call.attribute === 'security.selinux' || call.attribute === 'unknown') return true;
+  return call.call === 'unknown' || call.call === 'avc-only';
+}
+
+const FILE_TYPE_MASK = 0o170000;
+const BLOCK_DEVICE = 0o060000;
+const CHARACTER_DEVICE = 0o020000;
+
+function isHostLocal(call: ImageCall): boolean {
+  const type = (call.event.body.before_mode ?? 0) & FILE_TYPE_MASK;
+  return type === BLOCK_DEVICE || type === CHARACTER_DEVICE || call.storage?.shared === false;
+}
+
+/** The answer over all incarnations that may have owned the guest: they must agree. */
+function answerFor(
+  body: RelabelObserved,
+  owners: readonly Incarnation[],
+  custody: GuestCustody,
+  call: ImageCall,
+  use: Use,
+  context: JudgeContext,
+): { answer: Answer; asked: 'known' | 'unknown'; need: Need | null } {
+  const asked = body.attribute !== null && body.asked_context === null ? 'unknown' : 'known';
+  const needs = owners.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));
+  if (needs.length === 0) {
+    // no incarnation of the owner is on record: what any other hypervisor would need
+    for (const record of context.records.values()) {
+      if (record.host === call.record.host || !record.facts.hypervisor) continue;
+      needs.push({ owner: hostDacLabel(record), context: null, processContext: null });
+    }
+  }
+  for (const need of needs) need.context ??= activeContext(body.before_context);
+  const answers = new Set(needs.map((need) => asksWhatIsNeeded(body, need, use)));
+  const need = needs[0] ?? null;
+  if (answers.size === 1) return { answer: [...answers][0] as Answer, asked, need };
+  return { answer: 'unknown', asked, need };
+}
+
+/**
+ * The label the guest last ran under: a context with categories is one that libvirt gave a running guest's image.
+ * Even a stale one tells that another guest-specific label was in use than the one asked for.
+ */
+function activeContext(before: string | null): string | null {
+  const context = before === null ? null : parseContext(before);
+  return context && context.categories.size > 0 ? before : null;
+}
+
+/**
+ * This host set the same label before and no record of any host set another one since: the second call found it so.
+ * Holds only while nothing is missing anywhere, for a lost repair would make it a second violation.
+ */
+function alreadySo(call: ImageCall, context: JudgeContext): boolean {
+  const { body } = call.event;
+  if (body.attribute !== null) return false;
+  const earlier = context
+    .callsOnFile(call.file)
+    .filter((each) => each.event.body.success !== false && asksForOwner(each.event.body));
+  const before = earlier.filter((each) => each.record === call.record && each.position < call.position);
+  const last = before.at(-1);
+  if (!last || last.event.body.asked_uid !== body.asked_uid || last.event.body.asked_gid !== body.asked_gid) return false;
+  const elsewhere = earlier.some(
+    (each) =>
+      each.record !== call.record &&
+      (each.event.body.asked_uid !== body.asked_uid || each.event.body.asked_gid !== body.asked_gid),
+  );
+  if (elsewhere) return false;
+  for (const record of context.records.values()) {
+    if (gapsBetween(record, ['audit'], -1, record.events.length).length > 0) return false;
+  }
+  return true;
+}
+
+export function imageRef(call: ImageCall): ImageRef {
+  const { body } = call.event;
+  const named = body.path_quality === 'absolute' || body.path_quality === 'joined';
+  return {
+    path: named ? body.path : (call.file.path ?? body.path),
+    storage: call.storage?.key ?? null,
+    inode: body.inode,
+  };
+}
+
+export function relabelReport(
+  judgement: Judgement,
+  guest: RelabelReport['guest'],
+): RelabelReport {
+  const { event } = judgement.call;
+  const { body } = event;
+  const statesLabel = body.before_uid !== null || body.before_context !== null;
+  return {
+    id: event.id,
+    host: event.host,
+    at_us: event.at,
+    serial: body.serial,
+    call: body.call,
+    success: body.success,
+    guest,
+    image: imageRef(judgement.call),
+    before: statesLabel
+      ? { uid: body.before_uid, gid: body.before_gid, mode: body.before_mode, context: body.before_context }
+      : null,
+    after: afterOf(body),
+    effect: judgement.effect,
+    owner: judgement.owner,
+    verdict: judgement.verdict,
+    reason: judgement.reason,
+    proof: judgement.proof,
+    missing: judgement.missing,
+    actor: { exe: body.exe, comm: body.comm, pid: body.pid, auid: body.auid },
+  };
+}
+
+function afterOf(body: RelabelObserved): RelabelReport['after'] {
+  if (body.success !== true) return null;
+  if (body.attribute !== null && body.asked_context === null) return null;
+  return {
+    uid: body.asked_uid ?? body.before_uid,
+    gid: body.asked_gid ?? body.before_gid,
+    mode: body.asked_mode ?? body.before_mode,
+    context: body.asked_context ?? body.before_context,
+  };
+}
+
+function mounts(call: ImageCall): MissingEvidence {
+  return {
+    what: 'mounts',
+    host: call.record.host,
+    text: `whether the file lies on storage that other hosts see: /proc/self/mountinfo of ${call.record.host}`,
+  };
+}
+
+function auditRecords(call: ImageCall, text: string): MissingEvidence {
+  return { what: 'audit-records', host: call.record.host, text };
+}
+
+function labelAsked(call: ImageCall): MissingEvidence {
+  return {
+    what: 'label-asked',
+    host: call.record.host,
+    text: 'the label that was set: the granted AVC pair of the call (policy with auditallow relabelfrom relabelto), or the label of the file now (ls -Z)',
+  };
+}
+
+function labelNeeded(owner: string | null, _local: LocalState): MissingEvidence {
+  return {
+    what: 'label-needed',
+    host: owner,
+    text: `the label that the guest's QEMU needs${owner === null ? '' : ` on ${owner}`}: its VIRT_MACHINE_ID record, \`virsh dumpxml\`, \`virsh capabilities\` or qemu.conf`,
+  };
+}

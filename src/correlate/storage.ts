@@ -1,0 +1,188 @@
+import type { ByteText } from '../domain/byte-text.js';
+import type { Mount } from '../events/event.js';
+import type { HostRecord } from './host-record.js';
+
+/**
+ * Which storage a file lies on, whether other hosts see the same label there, and whether libvirt knows it.
+ *
+ * A file is the same on two hosts when it is the same inode of the same storage. Device numbers say nothing about
+ * that (anonymous, reused, different on each host) and inode numbers collide, so storage is named by what was
+ * mounted: `nfs:server:/export`, `9p:tag`, and for what only one host can see `local:host:major:minor`.
+ */
+export interface Storage {
+  /** equal on all hosts that see the same storage; inode numbers are unique within it */
+  key: string;
+  /** paths inside the storage are unique within this: for NFS the server, whatever part of it is mounted */
+  pathSpace: string;
+  fsType: string;
+  /** does another host see the same labels; null when the mounts of the host are not known */
+  shared: boolean | null;
+  /** does libvirt spare this storage when it restores labels after a migration */
+  knownToLibvirt: boolean | null;
+  mount: Mount | null;
+}
+
+/** A file as one host named it, with the storage it lies on. */
+export interface StoredFile {
+  storage: Storage | null;
+  /** path inside the storage, equal on all hosts that mount it; null when the name does not tell */
+  storagePath: ByteText | null;
+}
+
+/** statfs types that virFileIsSharedFS knows (libvirt 11.3, virfile.c); FUSE is looked up by its type. */
+const LIBVIRT_SHARED = new Set([
+  'nfs', 'nfs4', 'gfs2', 'ocfs2', 'afs', 'smb', 'smb3', 'smbfs', 'cifs', 'ceph', 'gpfs', 'acfs', 'beegfs',
+  'fuse.glusterfs', 'fuse.quobyte',
+]); // biome-ignore format: a table
+
+/** Shared in fact although libvirt takes them for local: there its clean-up is bug 822052. */
+const UNKNOWN_SHARED = new Set([
+  '9p', 'virtiofs', 'lustre', 'glusterfs', 'moosefs', 'orangefs', 'pvfs2', 'coda', 'pnfs', 'vboxsf', 'vmhgfs',
+  'prl_fs', 'fuse', 'fuseblk', 'ibmgpfs', 'weka', 'wekafs', 'panfs', 'davfs',
+]); // biome-ignore format: a table
+
+export interface StorageOverrides {
+  sharedPaths: readonly string[];
+  localPaths: readonly string[];
+}
+
+export function storageOfMount(record: HostRecord, mount: Mount, overrides: StorageOverrides): Storage {
+  const fsType = mount.fs_type;
+  const overridden = overrideFor(mount.mount_point, overrides);
+  const known = LIBVIRT_SHARED.has(fsType);
+  const shared = overridden ?? (known || UNKNOWN_SHARED.has(fsType) || fsType.startsWith('fuse.'));
+  const declared = record.facts.qemuConf?.shared_filesystems ?? [];
+  const key = shared ? sharedKey(mount) : `local:${record.host}:${mount.dev}`;
+  return {
+    key,
+    pathSpace: key.startsWith('nfs:') ? key.slice(0, key.lastIndexOf(':/')) : key,
+    fsType,
+    shared,
+    knownToLibvirt: known || declared.some((path) => isWithin(mount.mount_point, path) || isWithin(path, mount.mount_point)),
+    mount,
+  };
+}
+
+function overrideFor(path: ByteText, overrides: StorageOverrides): boolean | null {
+  const longest = (paths: readonly string[]) =>
+    Math.max(-1, ...paths.filter((prefix) => isWithin(path, prefix)).map((prefix) => prefix.length));
+  const [shared, local] = [longest(overrides.sharedPaths), longest(overrides.localPaths)];
+  if (shared < 0 && local < 0) return null;
+  return shared > local;
+}
+
+export function isWithin(path: string, directory: string): boolean {
+  const prefix = directory.endsWith('/') ? directory : `${directory}/`;
+  return path === directory || path.startsWith(prefix);
+}
+
+function sharedKey(mount: Mount): string {
+  const family = mount.fs_type === 'nfs4' ? 'nfs' : mount.fs_type;
+  if (family === 'nfs') {
+    const colon = mount.source.lastIndexOf(':/');
+    if (colon > 0) return `nfs:${serverName(mount.source.slice(0, colon))}${mount.source.slice(colon)}`;
+  }
+  if (family === 'ceph') return `ceph:${mount.source.slice(Math.max(0, mount.source.lastIndexOf(':')))}`;
+  if (family === 'fuse.glusterfs' || family === 'glusterfs') {
+    return `glusterfs:${mount.source.slice(mount.source.lastIndexOf(':') + 1).replace(/^\//, '')}`;
+  }
+  return `${family}:${mount.source}`;
+}
+
+/** `nfs1.example.org` and `nfs1` are one server in one cluster; addresses stay as they are. */
+function serverName(name: string): string {
+  return /^[\d.]+$|:/.test(name) ? name : (name.split('.')[0] as string).toLowerCase();
+}
+
+/** Root of a mount inside its storage: for NFS the exported path, so that two mounts of one server compare. */
+function storageRoot(mount: Mount): string {
+  const colon = mount.source.lastIndexOf(':/');
+  const exported = mount.fs_type.startsWith('nfs') && colon > 0 ? mount.source.slice(colon + 1) : '';
+  const root = mount.root === '/' ? '' : mount.root;
+  return `${exported === '/' ? '' : exported}${root}`;
+}
+
+/** Reads mounts and exports of all hosts and says where a file lies. */
+export class StorageMap {
+  private readonly overrides: StorageOverrides;
+  private readonly records: ReadonlyMap<string, HostRecord>;
+  private readonly mountsOf = new Map<string, { mount: Mount; storage: Storage }[]>();
+
+  constructor(records: ReadonlyMap<string, HostRecord>, overrides: StorageOverrides) {
+    this.records = records;
+    this.overrides = overrides;
+    for (const record of records.values()) {
+      const mounts = (record.facts.mounts ?? []).map((mount) => ({
+        mount,
+        storage: storageOfMount(record, mount, overrides),
+      }));
+      mounts.sort((a, b) => b.mount.mount_point.length - a.mount.mount_point.length);
+      this.mountsOf.set(record.host, mounts);
+    }
+  }
+
+  /**
+   * @param path absolute, or null when the record has no usable name
+   * @param dev `major:minor` in decimal, or null
+   */
+  locate(host: string, path: ByteText | null, dev: string | null): StoredFile {
+    const record = this.records.get(host);
+    const mounts = this.mountsOf.get(host) ?? [];
+    if (!record || record.facts.mounts === null) return { storage: this.withoutMounts(path), storagePath: null };
+    const byPath = path === null ? undefined : mounts.find(({ mount }) => isWithin(path, mount.mount_point));
+    const found = dev === null || byPath?.mount.dev === dev ? byPath : mounts.find(({ mount }) => mount.dev === dev);
+    if (!found) return { storage: null, storagePath: null };
+    const inside =
+      path !== null && isWithin(path, found.mount.mount_point)
+        ? `${storageRoot(found.mount)}${relativeTo(path, found.mount.mount_point)}`
+        : null;
+    return this.seenByServer(record, path, { storage: found.storage, storagePath: inside });
+  }
+
+  knowsMounts(host: string): boolean {
+    return (this.records.get(host)?.facts.mounts ?? null) !== null;
+  }
+
+  /** A file of the NFS server's own disk is, for its clients, a file of the export. */
+  private seenByServer(record: HostRecord, path: ByteText | null, file: StoredFile): StoredFile {
+    if (path === null || file.storage?.shared) return file;
+    const exported = record.facts.exports?.find((e) => isWithin(path, e.path));
+    if (!exported) return file;
+    const server = this.serverSpace(record, exported.path);
+    if (server === null) return file;
+    return {
+      storage: {
+        key: `${server}:${exported.path}`,
+        pathSpace: server,
+        fsType: 'nfs',
+        shared: true,
+        knownToLibvirt: true,
+        mount: null,
+      },
+      storagePath: path,
+    };
+  }
+
+  /** The name under which clients mount this server: its host name, else the only server with this export. */
+  private serverSpace(record: HostRecord, exportedPath: ByteText): string | null {
+    const names = [record.host, record.facts.hostName].map((name) => `nfs:${serverName(name ?? '')}`);
+    const servers = new Set<string>();
+    for (const mounts of this.mountsOf.values()) {
+      for (const { mount, storage } of mounts) {
+        if (storage.key.startsWith('nfs:') && isWithin(storageRoot(mount) || '/', exportedPath)) servers.add(storage.pathSpace);
+      }
+    }
+    return names.find((name) => servers.has(name)) ?? (servers.size === 1 ? ([...servers][0] as string) : null);
+  }
+
+  private withoutMounts(path: ByteText | null): Storage | null {
+    const overridden = path === null ? null : overrideFor(path, this.overrides);
+    if (overridden === null) return null;
+    return { key: `path:${path}`, pathSpace: 'path', fsType: 'unknown', shared: overridden, knownToLibvirt: null, mount: null };
+  }
+}
+
+function relativeTo(path: ByteText, directory: ByteText): string {
+  const rest = directory === '/' ? path : path.slice(directory.length);
+  return rest === '/' ? '' : rest;
+}
