@@ -131,7 +131,8 @@ export class GuestCustody {
     const record = this.records.get(host) as HostRecord;
     if (incarnation.started === null || position <= incarnation.started) return true;
     if (incarnation.startFailed) return true;
-    if (incarnation.owns !== null) return position < incarnation.owns;
+    if (incarnation.owns !== null && incarnation.tookOverAt === 'exactly') return position < incarnation.owns;
+    if (incarnation.owns !== null) return false; // it took over, and no record says when: the streams have a hole
     return coversAny(record, LIFECYCLE_STREAMS, incarnation.started, position);
   }
 
@@ -327,18 +328,22 @@ export class GuestCustody {
     if (spanning) return this.otherOf(spanning, host, chainProof(spanning), local);
     const owners = this.allOwning().filter((incarnation) => incarnation.host !== host);
     if (owners.length > 0) return this.unknown(local, owners, [order()], true);
-    return this.nobodyElse(host) ? { kind: 'nobody', proof: [] } : this.unknown(local, [], [guestState(null)], false);
+    const handedOver = last?.handOvers.at(-1)?.result === 'ended';
+    return !handedOver && this.nobodyElse(host)
+      ? { kind: 'nobody', proof: [] }
+      : this.unknown(local, [], [guestState(null)], false);
   }
 
-  /** Every other hypervisor of the record is known not to have had the guest. */
+  /** There are other hypervisors on record, and each is known not to have had the guest. */
   private nobodyElse(host: string): boolean {
-    for (const record of this.records.values()) {
-      if (record.host === host || !record.facts.hypervisor) continue;
-      const own = this.byHost.get(record.host);
-      if (own && own.incarnations.length > 0) return false;
-      if (!own?.listedOff) return false;
-    }
-    return true;
+    const others = [...this.records.values()].filter((record) => record.facts.hypervisor && record.host !== host);
+    return (
+      others.length > 0 &&
+      others.every((record) => {
+        const own = this.byHost.get(record.host);
+        return own !== undefined && own.incarnations.length === 0 && own.listedOff !== null;
+      })
+    );
   }
 
   /**

@@ -86,9 +86,23 @@ export function buildHostRecord(host: string, events: readonly Event[]): HostRec
   for (const event of record.events) {
     if (event.kind === 'Heartbeat') for (const { stream } of event.body.streams) record.streams.add(stream);
   }
+  record.facts.hypervisor ||= record.events.some((event) => SAID_BY_A_HYPERVISOR.has(event.kind));
   record.gaps = collectGaps(record);
   return record;
 }
+
+/** Kinds of event that only a host with libvirt and guests gives. */
+const SAID_BY_A_HYPERVISOR: ReadonlySet<string> = new Set([
+  'GuestStarted',
+  'GuestStopped',
+  'GuestLabelAssigned',
+  'LifecycleChanged',
+  'VcpusStopped',
+  'VcpusResumed',
+  'MigrationStatusChanged',
+  'GuestIoError',
+  'GuestsListed',
+]);
 
 function factEvents(events: Event[]): EventOf<'HostFactsRead'>[] {
   return events.filter((event): event is EventOf<'HostFactsRead'> => event.kind === 'HostFactsRead');

@@ -38,6 +38,8 @@ export interface Incarnation {
   startFailed: boolean;
   /** from here on this host owned the guest; null when it never did, BEFORE when it did already */
   owns: number | null;
+  /** `owns` is the take-over itself, not merely a later sign that it had happened */
+  tookOverAt: 'exactly' | 'before';
   /** true when ownership before `owns` cannot be excluded: the record begins inside the incarnation */
   ownsEarlier: boolean;
   handOvers: HandOver[];
@@ -128,7 +130,10 @@ export class IncarnationReader {
     const incoming = state === 'paused' && reason === 'migrating';
     const current = this.open ?? this.beginUnseen(!incoming);
     if (incoming && current.started !== null && current.opened === BEFORE) current.kind = 'incoming';
-    if (current.owns === null && !incoming) current.owns = position;
+    if (current.owns === null && !incoming) {
+      current.owns = position;
+      current.tookOverAt = 'before';
+    }
     this.see(position);
   }
 
@@ -313,6 +318,7 @@ export class IncarnationReader {
       started: null,
       startFailed: false,
       owns: null,
+      tookOverAt: 'exactly',
       ownsEarlier: false,
       handOvers: [],
       ended: null,
