@@ -1,5 +1,6 @@
 import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import { type Chain, linkChains } from './chains.js';
+import type { ClockBounds } from './clock-bounds.js';
 import { coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type HandOver, type Incarnation } from './incarnations.js';
 
@@ -37,6 +38,8 @@ const CLEAN_UP_US = 120_000_000;
 export class GuestCustody {
   readonly guest: string;
   readonly chains: Chain[];
+  /** what the guest's hand-overs say about the hosts' clocks */
+  readonly bounds: ClockBounds;
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly byHost: ReadonlyMap<string, GuestRecord>;
 
@@ -44,7 +47,9 @@ export class GuestCustody {
     this.guest = guest;
     this.records = records;
     this.byHost = byHost;
-    this.chains = linkChains([...byHost.values()]);
+    const { chains, bounds } = linkChains([...byHost.values()], records);
+    this.chains = chains;
+    this.bounds = bounds;
   }
 
   incarnationsOf(host: string): readonly Incarnation[] {
@@ -210,7 +215,8 @@ export class GuestCustody {
     if (!local.incarnation.startFailed) {
       return { kind: 'this-host', incarnation: local.incarnation, starting: true, proof: ['P7-own-incarnation'] };
     }
-    return this.elsewhere(local, host, null, null);
+    const [last, next] = this.ownedAround(local.incarnation);
+    return this.elsewhere(local, host, last, next);
   }
 
   private asIncoming(
@@ -308,7 +314,16 @@ export class GuestCustody {
     if (!coversAny(record, START_STOP_STREAMS, from, Math.min(position, until))) {
       return this.unknown(local, this.allOwning(), [guestState(host)], false);
     }
-    return this.elsewhere(local, host, last, next);
+    const [lastOwned, nextOwned] = this.ownedAt(host, position);
+    return this.elsewhere(local, host, lastOwned, nextOwned);
+  }
+
+  private ownedAt(host: string, position: number): [Incarnation | null, Incarnation | null] {
+    const owned = this.incarnationsOf(host).filter((each) => each.owns !== null);
+    return [
+      owned.findLast((each) => each.ended !== null && each.ended <= position) ?? null,
+      owned.find((each) => each.opened >= position) ?? null,
+    ];
   }
 
   private asSilent(local: LocalState, steady: Incarnation | null, host: string): Custody {
@@ -423,11 +438,18 @@ export class GuestCustody {
       const index = chain.indexOf(incarnation);
       if (index > 0) return [chain[index - 1] as Incarnation];
     }
+    const [last, next] = this.ownedAround(incarnation);
+    return this.spanning(last, next, incarnation.host) ?? [];
+  }
+
+  /** The incarnations of the same host that owned the guest before and after. */
+  private ownedAround(incarnation: Incarnation): [Incarnation | null, Incarnation | null] {
     const own = this.incarnationsOf(incarnation.host);
     const index = own.indexOf(incarnation);
-    const last = own.slice(0, index).findLast((each) => each.owns !== null) ?? null;
-    const next = own.slice(index + 1).find((each) => each.owns !== null) ?? null;
-    return this.spanning(last, next, incarnation.host) ?? [];
+    return [
+      own.slice(0, index).findLast((each) => each.owns !== null) ?? null,
+      own.slice(index + 1).find((each) => each.owns !== null) ?? null,
+    ];
   }
 
   private linked(a: Incarnation, b: Incarnation): boolean {

@@ -40,6 +40,8 @@ export interface Incarnation {
   owns: number | null;
   /** `owns` is the take-over itself, not merely a later sign that it had happened */
   tookOverAt: 'exactly' | 'before';
+  /** it resumed in the middle of a post-copy migration */
+  resumedPostCopy: boolean;
   /** true when ownership before `owns` cannot be excluded: the record begins inside the incarnation */
   ownsEarlier: boolean;
   handOvers: HandOver[];
@@ -246,6 +248,7 @@ export class IncarnationReader {
       handOver.to = position;
     }
     this.open.owns ??= position;
+    if (detail === 'Post-copy') this.open.resumedPostCopy = true;
     this.see(position);
   }
 
@@ -319,6 +322,7 @@ export class IncarnationReader {
       startFailed: false,
       owns: null,
       tookOverAt: 'exactly',
+      resumedPostCopy: false,
       ownsEarlier: false,
       handOvers: [],
       ended: null,

@@ -1,12 +1,15 @@
+// Generated from schemas/ by `npm run generate`: change the schema, then run it and release the schema.
 import type { ByteText } from '../domain/byte-text.js';
 
 /**
- * The facts a host can state. Types only; `schemas/` holds the same as Avro and a test keeps both equal.
+ * The facts a host can state, and nothing but facts: what they mean is decided in `src/correlate`. Times are µs since
+ * the epoch on the clock of the host that states them.
  *
- * Facts, never interpretations: what they mean is decided in `src/correlate`. Times are µs since the epoch on the
- * clock of the host that states them.
+ * Lists of words are open: they travel as text, so that a new word is no new schema, and a reader can meet words of
+ * a later version. Every decision over one needs a branch for "none of these".
  */
 
+/** Where a fact was read. */
 export type Stream =
   | 'audit'
   | 'virsh-event'
@@ -16,29 +19,12 @@ export type Stream =
   | 'host-facts'
   | 'collector';
 
-export interface Envelope {
-  /** hosts that migrate guests to each other; the Kafka key */
-  cluster: string;
-  host: string;
-  /** /proc/sys/kernel/random/boot_id, null when the source does not tell */
-  boot: string | null;
-  stream: Stream;
-  /** grows with the order in which the stream was written; breaks ties of equal times, never part of the id */
-  sequence: number;
-  /** µs since the epoch on this host's clock */
-  at: number;
-  /** content identity: the same fact read twice, from any path, has the same id */
-  id: string;
-  /** the raw lines, joined by \n, without a final one; empty for facts read from no line */
-  witness: Buffer;
-}
-
-/** Guest as one record named it: virsh prints names only, some audit records both. */
-export interface GuestName {
-  uuid: string | null;
-  name: ByteText | null;
-}
-
+/**
+ * The system call of a relabel, whatever the ABI called it.
+ * `uring-setxattr`, `uring-fsetxattr`: io_uring SETXATTR / FSETXATTR
+ * `avc-only`: relabelfrom/relabelto AVCs without their system call (rules silenced by never,task)
+ * `unknown`: the SYSCALL record is missing
+ */
 export type RelabelCall =
   | 'chown'
   | 'fchown'
@@ -56,18 +42,17 @@ export type RelabelCall =
   | 'lremovexattr'
   | 'fremovexattr'
   | 'removexattrat'
-  /** io_uring SETXATTR / FSETXATTR */
   | 'uring-setxattr'
   | 'uring-fsetxattr'
-  /** relabelfrom/relabelto AVCs without their system call (rules silenced by never,task) */
   | 'avc-only'
-  /** the SYSCALL record is missing */
   | 'unknown';
 
 /**
  * How the path in the record relates to the file.
- * `absolute`: as given. `joined`: cwd + relative name. `relative-to-unknown-dirfd`: only the inode identifies it.
- * `file-descriptor`: no name at all. `proc-fd`: /proc/self/fd/N, the inode is the target's. `none`: no PATH record.
+ * `absolute`: as given. `joined`: cwd + relative name. `relative-to-unknown-dirfd`: only the inode identifies
+ * it.
+ * `file-descriptor`: no name at all. `proc-fd`: /proc/self/fd/N, the inode is the target's. `none`: no PATH
+ * record.
  */
 export type PathQuality =
   | 'absolute'
@@ -77,11 +62,56 @@ export type PathQuality =
   | 'proc-fd'
   | 'none';
 
+/**
+ * Why something is missing.
+ * `audit-lost`: the kernel dropped records and did not say which
+ * `audit-serial-gap`: serials missing
+ * `audit-cut-event`: an event with some of its records missing, or cut by the edge of what we have
+ * `event-stream-ended`: virsh lost its daemon: `events received: N`
+ * `rejected-lines`: lines that no parser could read
+ */
+export type GapKind =
+  | 'audit-lost'
+  | 'audit-serial-gap'
+  | 'audit-cut-event'
+  | 'audit-disabled'
+  | 'audit-rules-changed'
+  | 'daemon-stopped'
+  | 'event-stream-ended'
+  | 'collector-down'
+  | 'rejected-lines'
+  | 'file-truncated'
+  | 'file-unreadable';
+
+/** One fact with where, when and from which lines. */
+export interface Envelope {
+  /** hosts that migrate guests to each other; the Kafka key */
+  cluster: string;
+  host: string;
+  /** /proc/sys/kernel/random/boot_id, null when the source does not tell */
+  boot: string | null;
+  stream: Stream;
+  /**
+   * grows with the order in which the stream was written; breaks ties of equal times, never part of the id
+   */
+  sequence: number;
+  /** µs since the epoch on this host's clock */
+  at: number;
+  /** content identity: the same fact read twice, from any path, has the same id */
+  id: ByteText;
+  /** the raw lines, joined by \n, without a final one; empty for facts read from no line */
+  witness: Buffer;
+}
+
+/** A call that changed, or tried to change, a label, as the audit log has it. */
 export interface RelabelObserved {
   serial: number;
   /** `node=` of the line; part of the audit event's identity */
   node: ByteText | null;
-  /** `x86_64`, `i386`, `aarch64`, `ppc64le`, `s390x`, `arm`, `ppc64`; null when the SYSCALL record is missing or its arch unknown */
+  /**
+   * `x86_64`, `i386`, `aarch64`, `ppc64le`, `s390x`, `arm`, `ppc64`; null when the SYSCALL record is missing
+   * or its arch unknown
+   */
   arch: string | null;
   call: RelabelCall;
   success: boolean | null;
@@ -122,21 +152,29 @@ export interface RelabelObserved {
   missing_records: string[];
 }
 
+/** Guest as one record named it: virsh prints names only, some audit records both. */
+export interface GuestName {
+  uuid: string | null;
+  name: ByteText | null;
+}
+
+/** VIRT_CONTROL op=start: written after the labels of a start were set. */
 export interface GuestStarted {
   serial: number;
   guest: GuestName;
   /** booted, migrated, restored, from-snapshot, reboot … */
-  reason: string;
+  reason: ByteText;
   success: boolean;
   qemu_pid: number | null;
   daemon_pid: number | null;
 }
 
+/** VIRT_CONTROL op=stop: written after the labels were restored. */
 export interface GuestStopped {
   serial: number;
   guest: GuestName;
   /** destroyed, shutdown, failed, crashed, saved, migrated, from-snapshot … */
-  reason: string;
+  reason: ByteText;
   success: boolean;
   daemon_pid: number | null;
 }
@@ -147,11 +185,12 @@ export interface GuestLabelAssigned {
   serial: number | null;
   source: 'audit' | 'domain-xml' | 'guest-log';
   guest: GuestName;
-  model: string;
+  model: ByteText;
   process_label: ByteText | null;
   image_label: ByteText | null;
 }
 
+/** One file behind a guest’s disk, or its firmware or kernel. */
 export interface AssignedImage {
   role: 'disk' | 'backing' | 'mirror' | 'nvram' | 'kernel' | 'initrd' | 'dtb' | 'other';
   path: ByteText | null;
@@ -166,12 +205,13 @@ export interface AssignedImage {
   relabel_selinux: boolean | null;
 }
 
+/** Images of a guest: VIRT_RESOURCE disk, or the whole list out of the domain XML. */
 export interface ImageAssigned {
   serial: number | null;
   source: 'audit' | 'domain-xml' | 'guest-log';
   guest: GuestName;
   /** start, attach, detach, update, mirror, snapshot; `snapshot-of-state` for whole lists */
-  reason: string;
+  reason: ByteText;
   /** true when `images` is every image of the guest at that moment, with backing chains */
   complete: boolean;
   images: AssignedImage[];
@@ -179,35 +219,40 @@ export interface ImageAssigned {
   replaces: ByteText | null;
 }
 
+/** Lifecycle event of virsh. */
 export interface LifecycleChanged {
   guest: GuestName;
   /** Defined, Undefined, Started, Suspended, Resumed, Stopped, Shutdown, PMSuspended, Crashed */
-  event: string;
-  detail: string;
+  event: ByteText;
+  detail: ByteText;
 }
 
+/** QMP STOP. */
 export interface VcpusStopped {
   guest: GuestName;
 }
 
+/** QMP RESUME. */
 export interface VcpusResumed {
   guest: GuestName;
 }
 
+/** QMP MIGRATION. */
 export interface MigrationStatusChanged {
   guest: GuestName;
-  status: string;
+  status: ByteText;
 }
 
+/** The guest’s QEMU could not read or write an image. */
 export interface GuestIoError {
   guest: GuestName;
   path: ByteText | null;
   /** device alias (virtio-disk0) or qom path */
   device: ByteText | null;
   node_name: ByteText | null;
-  operation: string | null;
+  operation: ByteText | null;
   /** report, pause, stop, ignore, none, unknown */
-  action: string;
+  action: ByteText;
   reason: ByteText | null;
 }
 
@@ -215,7 +260,7 @@ export interface GuestIoError {
 export interface DomainEventSeen {
   guest: GuestName;
   /** control-error, block-job, device-added, job-completed … as virsh prints it */
-  event: string;
+  event: ByteText;
   /** the rest of the line and its continuation lines */
   detail: ByteText;
 }
@@ -243,6 +288,7 @@ export interface RelabelIntended {
   thread_id: number | null;
 }
 
+/** A daemon that the records depend on came or went. */
 export interface DaemonChanged {
   /** libvirtd, virtqemud, auditd */
   daemon: string;
@@ -252,117 +298,135 @@ export interface DaemonChanged {
 /** SELinux refused a process access to a file. */
 export interface AccessDenied {
   serial: number;
-  permissions: string;
+  permissions: ByteText;
   permissive: boolean;
   process_context: ByteText;
   file_context: ByteText;
   path: ByteText | null;
   name: ByteText | null;
-  dev: string | null;
+  dev: ByteText | null;
   inode: string | null;
   pid: number | null;
   comm: ByteText | null;
 }
 
+/** One guest of `virsh list` or `domstate`. */
 export interface ListedGuest {
   guest: GuestName;
   /** running, paused, shut off, crashed … */
-  state: string;
+  state: ByteText;
   /** booted, migrated, unpaused, destroyed … */
-  reason: string | null;
+  reason: ByteText | null;
 }
 
+/** Who was defined and running on a host: read at start and after every gap. */
 export interface GuestsListed {
   /** true when every guest of the host is in the list */
   complete: boolean;
   guests: ListedGuest[];
 }
 
+/** A line of mountinfo. */
 export interface Mount {
   /** `major:minor` in decimal */
   dev: string;
   root: ByteText;
   mount_point: ByteText;
-  fs_type: string;
+  fs_type: ByteText;
   source: ByteText;
-  options: string;
+  options: ByteText;
 }
 
+/** A line of the NFS server’s exports. */
 export interface Export {
   path: ByteText;
-  options: string;
+  options: ByteText;
 }
 
+/** The settings of qemu.conf that decide labels; null where the file says nothing. */
+export interface QemuConf {
+  user: ByteText | null;
+  group: ByteText | null;
+  dynamic_ownership: boolean | null;
+  remember_owner: boolean | null;
+  security_drivers: ByteText[];
+  shared_filesystems: ByteText[];
+}
+
+/** Label a driver gives by default, per virtualisation type: `kvm` -> `+64055:+64055`. */
+export interface BaseLabel {
+  type: ByteText;
+  label: ByteText;
+}
+
+/** A security driver of capabilities.xml. */
 export interface SecurityModel {
-  model: string;
-  doi: string;
+  model: ByteText;
+  doi: ByteText;
   /** per virtualisation type: `kvm` -> `+64055:+64055` */
-  base_labels: { type: string; label: ByteText }[];
+  base_labels: BaseLabel[];
+}
+
+/** `getsebool`. */
+export interface SelinuxBoolean {
+  name: ByteText;
+  on: boolean;
+}
+
+/** A user or group name with its number on this host. */
+export interface NamedId {
+  name: ByteText;
+  id: number;
+}
+
+/** `auditctl -s`. */
+export interface AuditStatus {
+  enabled: number;
+  lost: number;
+  backlog_limit: number;
+  rate_limit: number;
+  backlog_wait_time: number | null;
 }
 
 /** Each part is null when this event did not read it; later events of a host replace earlier parts. */
 export interface HostFactsRead {
   /** file or command the facts came from */
-  origin: string;
-  host_name: string | null;
+  origin: ByteText;
+  host_name: ByteText | null;
   host_uuid: string | null;
   machine_id: string | null;
-  kernel: string | null;
-  libvirt_version: string | null;
+  kernel: ByteText | null;
+  libvirt_version: ByteText | null;
   mounts: Mount[] | null;
   exports: Export[] | null;
-  qemu_conf: {
-    user: string | null;
-    group: string | null;
-    dynamic_ownership: boolean | null;
-    remember_owner: boolean | null;
-    security_drivers: string[];
-    shared_filesystems: string[];
-  } | null;
+  qemu_conf: QemuConf | null;
   security_models: SecurityModel[] | null;
   /** disabled, permissive, enforcing */
   selinux_mode: string | null;
-  selinux_booleans: { name: string; on: boolean }[] | null;
+  selinux_booleans: SelinuxBoolean[] | null;
   /** numeric ids of the names that qemu.conf may use */
-  users: { name: string; id: number }[] | null;
-  groups: { name: string; id: number }[] | null;
-  audit: {
-    enabled: number;
-    lost: number;
-    backlog_limit: number;
-    rate_limit: number;
-    backlog_wait_time: number | null;
-  } | null;
+  users: NamedId[] | null;
+  groups: NamedId[] | null;
+  audit: AuditStatus | null;
   /** loaded audit rules, as auditctl -l prints them */
-  audit_rules: string[] | null;
+  audit_rules: ByteText[] | null;
+}
+
+/** Time up to which a stream is complete. */
+export interface StreamWatermark {
+  stream: Stream;
+  at: number;
 }
 
 /** Nothing of the named streams with an earlier time will follow. */
 export interface Heartbeat {
-  streams: { stream: Stream; at: number }[];
+  streams: StreamWatermark[];
   /** this clock minus true time, when the host knows it */
   clock_offset_us: number | null;
   clock_uncertainty_us: number | null;
 }
 
-export type GapKind =
-  /** the kernel dropped records and did not say which */
-  | 'audit-lost'
-  /** serials missing */
-  | 'audit-serial-gap'
-  /** an event with some of its records missing, or cut by the edge of what we have */
-  | 'audit-cut-event'
-  | 'audit-disabled'
-  | 'audit-rules-changed'
-  | 'daemon-stopped'
-  /** virsh lost its daemon: `events received: N` */
-  | 'event-stream-ended'
-  | 'collector-down'
-  /** lines that no parser could read */
-  | 'rejected-lines'
-  | 'file-truncated'
-  | 'file-unreadable';
-
+/** A known hole in what could be seen. */
 export interface GapDetected {
   kind: GapKind;
   /** the stream that has the hole */

@@ -1,0 +1,28 @@
+-- Raw events, one row each; the same event again replaces its row, so no count depends on how often it was imported.
+--
+-- Text of logs is stored escaped (all tables, except in `body` and `record`, which are JSON): a backslash is doubled,
+-- bytes that are not UTF-8 and characters that do not show are \xNN or \u{N}. Different bytes never have the same
+-- escaped form, so columns compare as the bytes do, and whoever prints them prints nothing but text.
+-- '' in a text column means "not known". `at` is `at_us` for people: it ends where DateTime64 ends.
+--
+-- Times come from logs and may be anything: whatever is outside 2000..2099 shares the partition 0.
+CREATE TABLE IF NOT EXISTS events (
+  cluster LowCardinality(String),
+  host LowCardinality(String),
+  at_us Int64 COMMENT 'µs since the epoch on the clock of the host' CODEC(Delta, ZSTD),
+  at DateTime64(6, 'UTC') DEFAULT fromUnixTimestamp64Micro(at_us, 'UTC') CODEC(Delta, ZSTD),
+  id String,
+  kind LowCardinality(String),
+  stream LowCardinality(String),
+  boot LowCardinality(String),
+  sequence Int64 CODEC(Delta, ZSTD),
+  guest_uuid LowCardinality(String),
+  guest_name LowCardinality(String),
+  body String COMMENT 'JSON' CODEC(ZSTD(3)),
+  witness String COMMENT 'raw lines, escaped' CODEC(ZSTD(3)),
+  INDEX guest_uuid_index guest_uuid TYPE bloom_filter GRANULARITY 4,
+  INDEX id_index id TYPE bloom_filter GRANULARITY 4
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY if(at >= '2000-01-01' AND at < '2100-01-01', toYYYYMM(at), 0)
+ORDER BY (cluster, host, at_us, id)

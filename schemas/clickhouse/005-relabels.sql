@@ -1,0 +1,41 @@
+-- Every call that changed, or tried to change, a label, with its verdict.
+CREATE TABLE IF NOT EXISTS relabels (
+  cluster LowCardinality(String),
+  host LowCardinality(String),
+  at_us Int64 CODEC(Delta, ZSTD),
+  at DateTime64(6, 'UTC') DEFAULT fromUnixTimestamp64Micro(at_us, 'UTC') CODEC(Delta, ZSTD),
+  place UInt32,
+  id String,
+  serial Int64 COMMENT 'audit serial',
+  call LowCardinality(String),
+  success Nullable(Bool),
+  guest_uuid LowCardinality(String),
+  guest_name LowCardinality(String),
+  path String,
+  storage LowCardinality(String),
+  inode String,
+  before_uid Nullable(Int64),
+  before_gid Nullable(Int64),
+  before_context String,
+  after_uid Nullable(Int64),
+  after_gid Nullable(Int64),
+  after_context String,
+  effect LowCardinality(String),
+  owner LowCardinality(String),
+  verdict LowCardinality(String),
+  reason LowCardinality(String),
+  proof Array(LowCardinality(String)),
+  missing Array(LowCardinality(String)),
+  exe LowCardinality(String),
+  comm LowCardinality(String),
+  pid Nullable(Int64),
+  auid Nullable(Int64),
+  hosts Array(LowCardinality(String)),
+  record String CODEC(ZSTD(3)),
+  digest String,
+  revision UInt64,
+  retracted UInt8
+)
+ENGINE = ReplacingMergeTree(revision, retracted)
+PARTITION BY if(at >= '2000-01-01' AND at < '2100-01-01', toYYYYMM(at), 0)
+ORDER BY (cluster, host, at_us, id)

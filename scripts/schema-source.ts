@@ -1,0 +1,79 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** The source of every event type: schemas/*.avsc, one file per record, and the word lists they share. */
+
+export const SCHEMAS_URL = new URL('../schemas/', import.meta.url);
+export const RELEASED_URL = new URL('released/', SCHEMAS_URL);
+
+export type SchemaType =
+  | string
+  | SchemaType[]
+  | { type: 'array'; items: SchemaType }
+  | { type: 'bytes'; logicalType: string }
+  /** `words`: the words this version writes, or the name of a list in schemas/words.json */
+  | { type: 'string'; words: string | string[] }
+  | RecordSchema;
+
+export interface FieldSchema {
+  name: string;
+  doc?: string;
+  type: SchemaType;
+  default?: null;
+}
+
+export interface RecordSchema {
+  type: 'record';
+  name: string;
+  namespace?: string;
+  doc?: string;
+  fields: FieldSchema[];
+}
+
+export interface WordList {
+  doc: string;
+  words: string[];
+}
+
+export function readRecords(): Map<string, RecordSchema> {
+  const records = new Map<string, RecordSchema>();
+  for (const file of readdirSync(SCHEMAS_URL).sort()) {
+    if (!file.endsWith('.avsc')) continue;
+    const record = JSON.parse(readFileSync(new URL(file, SCHEMAS_URL), 'utf8')) as RecordSchema;
+    if (file !== `${record.name}.avsc`)
+      throw new Error(`schemas/${file} holds a record named ${record.name}`);
+    records.set(record.name, record);
+  }
+  return records;
+}
+
+export function readWordLists(): Map<string, WordList> {
+  const text = readFileSync(new URL('words.json', SCHEMAS_URL), 'utf8');
+  return new Map(Object.entries(JSON.parse(text) as Record<string, WordList>));
+}
+
+export function recordNamed(records: ReadonlyMap<string, RecordSchema>, name: string): RecordSchema {
+  const record = records.get(name);
+  if (record === undefined) throw new Error(`no schemas/${name}.avsc`);
+  return record;
+}
+
+/** The `Event` record with every other record written out where it is first used: what a release holds. */
+export function flattenedEvent(records: ReadonlyMap<string, RecordSchema>): RecordSchema {
+  const written = new Set<string>();
+  const flattenRecord = (record: RecordSchema): RecordSchema => {
+    written.add(record.name);
+    return { ...record, fields: record.fields.map((field) => ({ ...field, type: flatten(field.type) })) };
+  };
+  const flatten = (type: SchemaType): SchemaType => {
+    if (Array.isArray(type)) return type.map(flatten);
+    if (typeof type === 'string') {
+      const record = records.get(type);
+      return record === undefined || written.has(type) ? type : flattenRecord(record);
+    }
+    return type.type === 'array' ? { ...type, items: flatten(type.items) } : type;
+  };
+  const event = flattenRecord(recordNamed(records, 'Event'));
+  const unused = [...records.keys()].filter((name) => !written.has(name));
+  if (unused.length > 0) throw new Error(`not part of Event: ${unused.join(', ')}`);
+  return event;
+}

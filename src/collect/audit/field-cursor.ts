@@ -1,0 +1,109 @@
+import { CARRIAGE_RETURN, EQUALS, GROUP_SEPARATOR, QUOTE, SPACE } from './bytes.js';
+
+/** Number that stands for a field's name; equal names have equal numbers. */
+export function keyOf(name: string): number {
+  let key = 0;
+  for (let i = 0; i < name.length; i++) key = (Math.imul(key, 31) + name.charCodeAt(i)) | 0;
+  return key;
+}
+
+/**
+ * Walks over `key=value` fields in one forward scan. Words without `=` (as in `avc:  granted  { x } for`) are
+ * passed over. A value is quoted, without escapes, or runs to the next space. The kernel's part of a line ends at
+ * 0x1d: what follows are auditd's interpretations, which only repeat it in names of this host.
+ */
+export class FieldCursor {
+  /** name of the current field, see `keyOf` */
+  key = 0;
+  keyStart = 0;
+  valueStart = 0;
+  valueEnd = 0;
+  quoted = false;
+  /** a quote was opened and never closed: the line is garbled from here on */
+  broken = false;
+
+  #bytes: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #end = 0;
+
+  start(bytes: Buffer, from: number, to: number): void {
+    this.#bytes = bytes;
+    this.#at = from;
+    this.#end = to > from && bytes[to - 1] === CARRIAGE_RETURN ? to - 1 : to;
+    this.broken = false;
+  }
+
+  /** @returns false at the end of the fields */
+  next(): boolean {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let at = this.#at;
+    let key = 0;
+    this.keyStart = at;
+    for (; ; at++) {
+      if (at >= end) return this.#stop();
+      const byte = bytes[at] as number;
+      if (byte === EQUALS) break;
+      if (byte === GROUP_SEPARATOR) return this.#stop();
+      if (byte === SPACE) {
+        key = 0;
+        this.keyStart = at + 1;
+      } else {
+        key = (Math.imul(key, 31) + byte) | 0;
+      }
+    }
+    this.key = key;
+    at++;
+    if (at < end && bytes[at] === QUOTE) {
+      const from = ++at;
+      while (at < end && bytes[at] !== QUOTE) at++;
+      if (at >= end) {
+        this.broken = true;
+        return this.#stop();
+      }
+      this.quoted = true;
+      this.valueStart = from;
+      this.valueEnd = at;
+      this.#at = at + 1;
+      return true;
+    }
+    this.quoted = false;
+    this.valueStart = at;
+    while (at < end) {
+      const byte = bytes[at] as number;
+      if (byte === SPACE || byte === GROUP_SEPARATOR) break;
+      at++;
+    }
+    this.valueEnd = at;
+    this.#at = at;
+    return true;
+  }
+
+  /**
+   * Lets the current value run on to the next word that holds a `=`: an AppArmor profile may hold spaces
+   * (`subj==/usr/sbin/ntpd (enforce)`).
+   */
+  extendOverWords(): void {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let wordStart = this.valueEnd + 1;
+    for (let at = wordStart; at <= end; at++) {
+      const byte = at < end ? (bytes[at] as number) : SPACE;
+      if (byte === EQUALS) return;
+      if (byte !== SPACE && byte !== GROUP_SEPARATOR) continue;
+      if (at > wordStart) this.#setValueEnd(at);
+      if (byte === GROUP_SEPARATOR) return;
+      wordStart = at + 1;
+    }
+  }
+
+  #setValueEnd(at: number): void {
+    this.valueEnd = at;
+    this.#at = at;
+  }
+
+  #stop(): false {
+    this.#at = this.#end;
+    return false;
+  }
+}

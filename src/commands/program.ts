@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { MigrationAuditError } from '../domain/errors.js';
+import { demoCommand } from './demo.js';
+import { findingsCommand } from './findings.js';
+import { EXIT, type Io, reportError } from './io.js';
+import { replayCommand } from './replay.js';
+import { timelineCommand } from './timeline.js';
+
+/**
+ * Runs one command line, without the program's own name.
+ *
+ * @returns the exit code: 0 nothing found, 1 findings, 2 usage or configuration, 3 could not, 130 interrupted
+ */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  let exit: number = EXIT.nothingFound;
+  const program = programFor(io, (code) => {
+    exit = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (io.signal.aborted) return EXIT.interrupted;
+    return exitFor(error, io);
+  }
+}
+
+/** Tells the program the exit code of the command that ran. */
+export type SetExit = (code: number) => void;
+
+function programFor(io: Io, setExit: SetExit): Command {
+  const program = new Command('migration-audit')
+    .description(
+      'Finds who took a running guest’s disk away: reads the logs of hypervisors that migrate guests to each ' +
+        'other, tells which host owned each guest at each moment, and judges every relabel (chown, setxattr) of ' +
+        'its images.',
+    )
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: (text) => io.out.write(text),
+      writeErr: (text) => io.err.write(text),
+      getOutHelpWidth: () => Math.min(io.out.columns, HELP_COLUMNS_MAX),
+      getErrHelpWidth: () => Math.min(io.err.columns, HELP_COLUMNS_MAX),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      // Usage errors are reported in one form with all other errors, by `exitFor`.
+      outputError: () => {},
+    })
+    .exitOverride()
+    .addHelpText('after', EPILOGUE);
+  for (const command of [replayCommand, findingsCommand, timelineCommand, demoCommand])
+    program.addCommand(command(io, setExit).copyInheritedSettings(program));
+  return program;
+}
+
+const HELP_COLUMNS_MAX = 110;
+
+const EPILOGUE = `
+Exit codes:
+  0  done, and nothing was found
+  1  there are findings
+  2  the command line or the configuration cannot be used
+  3  it could not be done
+
+An incident now?  Put the logs of each host into a directory of its own, then:
+  migration-audit replay CAPTURE        docs/guides/replay-an-incident.md says how to collect
+No logs at hand?
+  migration-audit demo`;
+
+function exitFor(error: unknown, io: Io): number {
+  if (!(error instanceof CommanderError)) return reportError(io, error);
+  if (error.exitCode === 0) return EXIT.nothingFound;
+  // Without a command there is nothing to complain about in particular: the help is shown, and that is all.
+  if (error.code === 'commander.help') return EXIT.usage;
+  const detail = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  return reportError(io, new MigrationAuditError('MA_USAGE', '', detail));
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

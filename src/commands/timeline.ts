@@ -1,0 +1,61 @@
+import { Command } from 'commander';
+import { MigrationAuditError } from '../domain/errors.js';
+import type { Report, TimelineEntry } from '../domain/report.js';
+import { jsonLines, ndjsonLines } from '../replay/report-json.js';
+import type { Store } from '../store/store.js';
+import { formatOption, fullOption, type OutputOptions, pageFor } from './format.js';
+import { EXIT, type Io } from './io.js';
+import type { SetExit } from './program.js';
+import { storeOption, usingStore } from './store.js';
+import { wholeHistory } from './text/history.js';
+
+interface Options extends OutputOptions {
+  store: string;
+  cluster: string;
+}
+
+export function timelineCommand(io: Io, setExit: SetExit): Command {
+  return new Command('timeline')
+    .summary('show what happened to a guest, or around a migration or finding')
+    .description(
+      'Shows what a store keeps about a guest, or about the time around a migration or a finding, with a lane ' +
+        'for each host.',
+    )
+    .argument('<name>', 'a guest by name or UUID, a migration or a finding by id')
+    .addOption(storeOption(io))
+    .addOption(formatOption())
+    .addOption(fullOption())
+    .option('--cluster <name>', 'cluster whose verdicts mark the relabels', 'default')
+    .action(async (name: string, options: Options) => {
+      const report = await usingStore(options.store, async (store): Promise<Report> => {
+        const timeline = await timelineNamed(store, name);
+        const { relabels } = await store.report(options.cluster);
+        return { hosts: [], migrations: [], relabels, findings: [], timeline };
+      });
+      print(io, options, report);
+      setExit(EXIT.nothingFound);
+    });
+}
+
+/** Ids are looked for first; a guest that is named like one has its UUID, too. */
+async function timelineNamed(store: Store, name: string): Promise<TimelineEntry[]> {
+  for (const of of [{ finding: name }, { migration: name }, { guest: name }]) {
+    try {
+      return await store.timelineOf(of);
+    } catch (error) {
+      if (!(error instanceof MigrationAuditError && error.code === 'MA_NOT_IN_STORE')) throw error;
+    }
+  }
+  throw new MigrationAuditError('MA_NOT_IN_STORE', name);
+}
+
+function print(io: Io, options: Options, report: Report): void {
+  const { timeline } = report;
+  const parts =
+    options.format === 'text'
+      ? [wholeHistory(pageFor(io, options), report).trimStart()]
+      : options.format === 'json'
+        ? jsonLines({ timeline })
+        : ndjsonLines({ timeline });
+  for (const part of parts) io.out.write(part);
+}

@@ -1,0 +1,208 @@
+import { basename } from 'node:path';
+import { snapshotParserFor } from '../collect/host/files.js';
+import {
+  type CorrelatorOptions,
+  type CorrelatorState,
+  createState,
+  decide,
+  evolve,
+} from '../correlate/correlate.js';
+import { MigrationAuditError } from '../domain/errors.js';
+import type { Report } from '../domain/report.js';
+import type { Event, Stream } from '../events/event.js';
+import type { EventSink, Rejected } from '../events/origin.js';
+import { coverage } from './coverage.js';
+import { bytesOfFile, chunksOf } from './file-bytes.js';
+import { rejectedGap, unreadableGap } from './gaps.js';
+import { RejectedLines } from './rejected-lines.js';
+import type { HostSources, Sources, StreamSource } from './sources.js';
+import { readerFor, streamOf } from './streams.js';
+
+export interface ReplayOptions {
+  cluster: string;
+  correlator?: CorrelatorOptions;
+  signal?: AbortSignal;
+  /** bytes read from the disk since the last call */
+  onProgress?: (bytes: number) => void;
+  /** what one chunk gave, duplicates included; awaited before the next chunk is read */
+  onEvents?: (events: Event[]) => Promise<void>;
+}
+
+export interface Replayed {
+  report: Report;
+  notes: ReplayNotes;
+}
+
+/** What a replay met that is no event. It never fails because of these, and never hides them. */
+export interface ReplayNotes {
+  /** files that were read to their end */
+  files: number;
+  foreign_lines: number;
+  rejected_lines: number;
+  /** the first rejected lines, some of them */
+  rejected: Omit<Rejected, 'bytes'>[];
+  /** files that could not be read, wholly or from some point on */
+  unreadable: MigrationAuditError[];
+  /** files that are nothing we read */
+  ignored: string[];
+}
+
+const REJECTED_SHOWN_MAX = 5;
+
+/**
+ * Reads all sources and says what happened. The report is a function of the events alone: the order of hosts and
+ * files, and reading a file twice, change nothing.
+ *
+ * @throws MigrationAuditError MA_UNREADABLE or MA_NOT_FOUND when not one file could be read
+ */
+export async function replay(sources: Sources, options: ReplayOptions): Promise<Replayed> {
+  const run = new Run(sources, options);
+  for (const host of sources.hosts) await run.readStreams(host);
+  // A snapshot without a time of its own is as old as the last line of its host, so lines come first.
+  for (const host of sources.hosts) await run.readSnapshots(host);
+  return run.finish();
+}
+
+class Run {
+  private readonly options: ReplayOptions;
+  private readonly state: CorrelatorState;
+  private readonly notes: ReplayNotes;
+  private readonly lastStamp_us = new Map<string, number>();
+  private pending: Event[] = [];
+
+  constructor(sources: Sources, options: ReplayOptions) {
+    this.options = options;
+    this.state = createState(options.correlator);
+    this.notes = {
+      files: 0,
+      foreign_lines: 0,
+      rejected_lines: 0,
+      rejected: [],
+      unreadable: [],
+      ignored: sources.ignored,
+    };
+  }
+
+  async readStreams(host: HostSources): Promise<void> {
+    const hasAuditLog = host.streams.some((stream) => stream.role === 'audit');
+    for (const stream of host.streams) await this.readStream(host, stream, hasAuditLog);
+  }
+
+  private async readStream(host: HostSources, stream: StreamSource, hasAuditLog: boolean): Promise<void> {
+    const { cluster } = this.options;
+    // The plugin's copy of a log that we have starts and ends elsewhere: its edges are no holes in what we know.
+    const isCopy = stream.role === 'audit-plugin' && hasAuditLog;
+    const damage = new RejectedLines();
+    const sink = this.sinkOf(host.host, damage, isCopy);
+    const origin = { cluster, host: host.host, boot: null, file: stream.files[0] ?? '' };
+    const reader = readerFor(stream, origin, sink);
+    for (const file of stream.files) {
+      reader.begin(file);
+      try {
+        for await (const chunk of chunksOf(file, this.options)) {
+          reader.write(chunk);
+          await this.handOn();
+        }
+        this.notes.files++;
+      } catch (error) {
+        await this.recordUnreadable(host, streamOf(stream.role), file, error);
+      }
+    }
+    reader.end();
+    if (!isCopy)
+      for (const stretch of damage.stretches)
+        this.take(
+          rejectedGap(
+            { cluster, host: host.host, at_us: stretch.to_us ?? this.lastStampOf(host.host) },
+            stretch,
+          ),
+        );
+    await this.handOn();
+  }
+
+  private sinkOf(host: string, damage: RejectedLines, isCopy: boolean): EventSink {
+    return {
+      event: (event) => {
+        if (event.kind === 'GapDetected' && isCopy) return;
+        damage.event(event.at);
+        this.lastStamp_us.set(host, Math.max(this.lastStamp_us.get(host) ?? 0, event.at));
+        this.take(event);
+      },
+      rejected: ({ bytes: _, ...where }) => {
+        damage.rejected(where);
+        this.notes.rejected_lines++;
+        if (this.notes.rejected.length < REJECTED_SHOWN_MAX) this.notes.rejected.push(where);
+      },
+      foreign: (lines) => {
+        this.notes.foreign_lines += lines;
+      },
+    };
+  }
+
+  async readSnapshots(host: HostSources): Promise<void> {
+    const before_us = await momentIn(host.times.before);
+    const after_us = await momentIn(host.times.after);
+    for (const snapshot of host.snapshots) {
+      const at_us = (snapshot.before ? before_us : after_us) ?? this.lastStampOf(host.host);
+      const origin = { cluster: this.options.cluster, host: host.host, boot: null, file: snapshot.path };
+      try {
+        const bytes = await bytesOfFile(snapshot.path, this.options);
+        for (const event of snapshotParserFor(snapshot.name)?.(bytes, origin, at_us) ?? []) this.take(event);
+        this.notes.files++;
+      } catch (error) {
+        await this.recordUnreadable(host, 'host-facts', snapshot.path, error);
+      }
+    }
+    const read = host.streams.map((stream) => streamOf(stream.role));
+    const at_us = after_us ?? this.lastStampOf(host.host);
+    this.take(coverage({ cluster: this.options.cluster, host: host.host, at_us }, read));
+    await this.handOn();
+  }
+
+  finish(): Replayed {
+    const [firstFailure] = this.notes.unreadable;
+    if (this.notes.files === 0 && firstFailure !== undefined) throw firstFailure;
+    return { report: decide(this.state), notes: this.notes };
+  }
+
+  /** Witnesses are slices of the chunk they were read from; a copy lets go of the chunk. */
+  private take(event: Event): void {
+    const kept = { ...event, witness: Buffer.from(event.witness) };
+    evolve(this.state, kept);
+    if (this.options.onEvents !== undefined) this.pending.push(kept);
+  }
+
+  private async handOn(): Promise<void> {
+    if (this.pending.length === 0) return;
+    const events = this.pending;
+    this.pending = [];
+    await this.options.onEvents?.(events);
+  }
+
+  /** Last stamp of the host; of any host when it has none (a storage server often shows snapshots only). */
+  private lastStampOf(host: string): number {
+    return this.lastStamp_us.get(host) ?? Math.max(0, ...this.lastStamp_us.values());
+  }
+
+  private async recordUnreadable(
+    host: HostSources,
+    stream: Stream,
+    file: string,
+    error: unknown,
+  ): Promise<void> {
+    if (!(error instanceof MigrationAuditError)) throw error;
+    this.notes.unreadable.push(error);
+    const at_us = (await momentIn(host.times.after)) ?? this.lastStampOf(host.host);
+    const place = { cluster: this.options.cluster, host: host.host, at_us };
+    this.take(unreadableGap(place, stream, `${basename(file)}: ${error.message}`));
+  }
+}
+
+/** The moment that a t0 or t1 file holds (`1795396298.074566007`), in µs; null when there is none to be read. */
+async function momentIn(path: string | null): Promise<number | null> {
+  if (path === null) return null;
+  const bytes = await bytesOfFile(path).catch(() => Buffer.alloc(0));
+  const match = /^(\d{1,11})(?:\.(\d{1,9}))?\s*$/.exec(bytes.toString('latin1', 0, 64));
+  if (match === null) return null;
+  return Number(match[1]) * 1e6 + Number((match[2] ?? '').padEnd(6, '0').slice(0, 6));
+}

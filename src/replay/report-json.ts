@@ -1,0 +1,87 @@
+import type { Report } from '../domain/report.js';
+
+/**
+ * The report as JSON: the same keys, except that every time `NAME_us` becomes `NAME`, RFC 3339 in UTC with
+ * microseconds. `report-schema.ts` states the result; the compiler holds both to each other.
+ */
+export type ReportJson = InJson<Report>;
+
+type InJson<T> = T extends readonly (infer Item)[]
+  ? InJson<Item>[]
+  : T extends object
+    ? { [K in keyof T as JsonKey<K>]: K extends `${string}_us` ? JsonTime<T[K]> : InJson<T[K]> }
+    : T;
+type JsonKey<K> = K extends `${infer Name}_us` ? Name : K;
+type JsonTime<T> = T extends null ? null : string;
+
+export function reportJson(report: Report): ReportJson;
+export function reportJson(report: Partial<Report>): Partial<ReportJson>;
+export function reportJson(report: Partial<Report>): Partial<ReportJson> {
+  return inJson(report) as Partial<ReportJson>;
+}
+
+function inJson(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inJson);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) =>
+      key.endsWith('_us') ? [key.slice(0, -3), part === null ? null : rfc3339(part)] : [key, inJson(part)],
+    ),
+  );
+}
+
+/** `2026-11-23T01:11:48.345678Z` */
+export function rfc3339(at_us: number): string {
+  const seconds = Math.floor(at_us / 1e6);
+  const micros = String(at_us - seconds * 1e6).padStart(6, '0');
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${micros}Z`;
+}
+
+/**
+ * One JSON object, laid out with one item a line: big reports can be read, compared and searched with line tools.
+ */
+export function* jsonLines(report: Partial<Report>): Generator<string> {
+  yield '{\n';
+  const sections = Object.entries(reportJson(report)) as [string, unknown[]][];
+  for (const [index, [name, items]] of sections.entries()) {
+    const end = index === sections.length - 1 ? '' : ',';
+    if (items.length === 0) {
+      yield `"${name}": []${end}\n`;
+      continue;
+    }
+    yield `"${name}": [\n`;
+    for (const [position, item] of items.entries())
+      yield `  ${safeJson(item)}${position === items.length - 1 ? '' : ','}\n`;
+    yield `]${end}\n`;
+  }
+  yield '}\n';
+}
+
+const TYPE_OF_SECTION = {
+  hosts: 'host',
+  migrations: 'migration',
+  relabels: 'relabel',
+  findings: 'finding',
+  timeline: 'timeline',
+} as const satisfies Record<keyof Report, string>;
+
+/** One object a line: `{"type":"host",…}`. */
+export function* ndjsonLines(report: Partial<Report>): Generator<string> {
+  const json = reportJson(report);
+  for (const section of Object.keys(TYPE_OF_SECTION) as (keyof Report)[])
+    for (const item of json[section] ?? [])
+      yield `${safeJson({ type: TYPE_OF_SECTION[section], ...item })}\n`;
+}
+
+/** What JSON leaves as it is and a terminal would obey: C1 controls, direction marks, separators, tags. */
+const OBEYED_BY_TERMINALS =
+  /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
+
+/** JSON that is safe to show: those characters occur in strings only, where `\uXXXX` means the same. */
+export function safeJson(value: unknown): string {
+  return JSON.stringify(value).replace(OBEYED_BY_TERMINALS, (characters) =>
+    [...Array(characters.length).keys()]
+      .map((i) => `\\u${characters.charCodeAt(i).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { MigrationAuditError } from '../domain/errors.js';
+import type { Database } from './database.js';
+
+/** schemas/clickhouse/<number>-<name>.sql, one statement a file: applied in order, each once, never changed. */
+
+/** From src/store as well as from dist/store. */
+const DDL_URL = new URL('../../schemas/clickhouse/', import.meta.url);
+const FILE_NAME = /^(\d{3})-[a-z-]+\.sql$/;
+
+interface Statement {
+  number: number;
+  file: string;
+  sql: string;
+  checksum: string;
+}
+
+/**
+ * Brings the tables up to date. Safe to repeat, and to repeat after a crash at any point.
+ *
+ * @throws MigrationAuditError MA_STORE when the store was made by a newer version, or by a file that has changed since
+ */
+export async function applyDdl(database: Database): Promise<void> {
+  await database.execute('schema_migrations', SCHEMA_MIGRATIONS);
+  const applied = await appliedChecksums(database);
+  const statements = readStatements();
+  const newest = statements.at(-1)?.number ?? 0;
+  for (const number of applied.keys()) {
+    if (number > newest) throw refused(`${number}`, 'it was made by a newer version of migration-audit');
+  }
+  for (const { number, file, sql, checksum } of statements) {
+    const known = applied.get(number);
+    if (known === checksum) continue;
+    if (known !== undefined) throw refused(file, 'the file was changed after it had been applied');
+    await database.execute(file, sql);
+    await database.insert('schema_migrations', ['number', 'file', 'checksum'], [[number, file, checksum]]);
+  }
+}
+
+const SCHEMA_MIGRATIONS = `CREATE TABLE IF NOT EXISTS schema_migrations (
+  number UInt32,
+  file String,
+  checksum String,
+  applied_at DateTime('UTC') DEFAULT now('UTC')
+) ENGINE = ReplacingMergeTree ORDER BY number`;
+
+async function appliedChecksums(database: Database): Promise<Map<number, string>> {
+  const rows = await database.select<{ number: number; checksum: string }>(
+    'schema_migrations',
+    'SELECT number, checksum FROM schema_migrations FINAL',
+  );
+  return new Map(rows.map((row) => [row.number, row.checksum]));
+}
+
+function readStatements(): Statement[] {
+  return readdirSync(DDL_URL)
+    .sort()
+    .flatMap((file) => {
+      const match = FILE_NAME.exec(file);
+      if (match === null) return [];
+      const sql = readFileSync(new URL(file, DDL_URL), 'utf8');
+      const checksum = createHash('sha256').update(sql).digest('base64url');
+      return { number: Number(match[1]), file, sql, checksum };
+    });
+}
+
+function refused(where: string, what: string): MigrationAuditError {
+  return new MigrationAuditError('MA_STORE', `schemas/clickhouse/${where}`, what, {
+    hint: 'use the version of migration-audit that wrote this store, or a new directory',
+  });
+}

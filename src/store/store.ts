@@ -1,0 +1,132 @@
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { Report, TimelineEntry } from '../domain/report.js';
+import type { Event, EventOf } from '../events/event.js';
+import { CONCLUSION_TABLES, type ConclusionTable } from './conclusions.js';
+import { Database, type Row } from './database.js';
+import { applyDdl } from './ddl.js';
+import { embeddedClient } from './embedded.js';
+import {
+  EVENT_COLUMNS,
+  EVENT_SELECTION,
+  type EventRow,
+  eventFromRow,
+  eventRow,
+  HOST_FACTS_COLUMNS,
+  hostFactsRow,
+} from './event-rows.js';
+import {
+  counts,
+  type FindingFilter,
+  finding,
+  findings,
+  reportOf,
+  type StoredFinding,
+  type Table,
+  type TimelineOf,
+  timelineOf,
+} from './queries.js';
+import { type Changes, revise, Scope } from './revise.js';
+import { escapeText } from './text.js';
+
+/** Events and what was concluded from them, in ClickHouse. Methods fail with MA_STORE; see also each of them. */
+export interface Store {
+  /** Each event once, however often it is written. */
+  writeEvents(events: Iterable<Event>): Promise<void>;
+  /**
+   * Brings what is stored about the cluster to what the report says, as far as it speaks for it (see `revise`); says
+   * what changed. Writing the same report again changes nothing.
+   */
+  writeReport(cluster: string, report: Report): Promise<Record<ConclusionTable, Changes>>;
+  /** In the order of `ids`; those that are not stored are left out. */
+  events(ids: readonly string[]): Promise<Event[]>;
+  findings(filter?: FindingFilter): Promise<StoredFinding[]>;
+  /** Fails with MA_NOT_IN_STORE. */
+  finding(id: string): Promise<StoredFinding>;
+  /** Fails with MA_NOT_IN_STORE when nothing goes by that name. */
+  timelineOf(of: TimelineOf): Promise<TimelineEntry[]>;
+  report(cluster: string): Promise<Report>;
+  counts(): Promise<Record<Table, number>>;
+  /** Waits for running calls. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store and brings its tables up to date.
+ *
+ * @param where a directory for the embedded engine, or the client of a server, which the store then owns and closes
+ * @throws MigrationAuditError MA_NO_STORE, MA_STORE
+ */
+export async function openStore(where: { path: string } | { client: ClickHouseClient }): Promise<Store> {
+  const database = new Database('client' in where ? where.client : await embeddedClient(where.path));
+  try {
+    await applyDdl(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  const inTurn = oneAtATime();
+  return {
+    writeEvents: (events) => writeEvents(database, events),
+    writeReport: (cluster, report) => inTurn(() => writeReport(database, cluster, report)),
+    events: (ids) => eventsNamed(database, ids),
+    findings: (filter) => findings(database, filter),
+    finding: (id) => finding(database, id),
+    timelineOf: (of) => timelineOf(database, of),
+    report: (cluster) => reportOf(database, cluster),
+    counts: () => counts(database),
+    close: () => database.close(),
+  };
+}
+
+async function writeEvents(database: Database, events: Iterable<Event>): Promise<void> {
+  const hostFacts: EventOf<'HostFactsRead'>[] = [];
+  await database.insert('events', EVENT_COLUMNS, rowsNoting(events, hostFacts));
+  await database.insert('host_facts', HOST_FACTS_COLUMNS, hostFacts.map(hostFactsRow));
+}
+
+function* rowsNoting(events: Iterable<Event>, hostFacts: EventOf<'HostFactsRead'>[]): Iterable<Row> {
+  for (const event of events) {
+    if (event.kind === 'HostFactsRead') hostFacts.push(event);
+    yield eventRow(event);
+  }
+}
+
+async function writeReport(
+  database: Database,
+  cluster: string,
+  report: Report,
+): Promise<Record<ConclusionTable, Changes>> {
+  const scope = new Scope(cluster, report.hosts);
+  const changes: Partial<Record<ConclusionTable, Changes>> = {};
+  // findings stand last in the list: whoever sees one finds what it speaks of
+  for (const table of CONCLUSION_TABLES) {
+    changes[table] = await revise(database, table, scope, report[table]);
+  }
+  return changes as Record<ConclusionTable, Changes>;
+}
+
+/** Ids in one query: over HTTP the parameters travel in the address. */
+const IDS_PER_QUERY = 200;
+
+async function eventsNamed(database: Database, ids: readonly string[]): Promise<Event[]> {
+  const found = new Map<string, Event>();
+  for (let from = 0; from < ids.length; from += IDS_PER_QUERY) {
+    const rows = await database.select<EventRow>(
+      'events',
+      `SELECT ${EVENT_SELECTION} FROM events FINAL WHERE id IN {ids:Array(String)}`,
+      { ids: ids.slice(from, from + IDS_PER_QUERY).map(escapeText) },
+    );
+    for (const event of rows.map(eventFromRow)) found.set(event.id, event);
+  }
+  return ids.flatMap((id) => found.get(id) ?? []);
+}
+
+/** Runs what it is given one after the other; a failure stays with its caller. */
+function oneAtATime(): <T>(run: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (run) => {
+    const result = last.then(run);
+    last = result.catch(() => {});
+    return result;
+  };
+}

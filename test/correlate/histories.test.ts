@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import type { Report } from '../../src/domain/report.js';
+import type { Event } from '../../src/events/event.js';
+import {
+  delay,
+  dropStream,
+  duplicate,
+  removeAndMarkGap,
+  shiftClock,
+  shuffle,
+  splitAndImportAgain,
+} from '../../src/sim/disturb.js';
+import type { Plan } from '../../src/sim/plan.js';
+import { Random } from '../../src/sim/random.js';
+import { type RandomPlanOptions, randomPlan } from '../../src/sim/random-plan.js';
+import { type History, simulate } from '../../src/sim/simulate.js';
+import {
+  type Contradiction,
+  contradictions,
+  essence,
+  flips,
+  judgedWrongly,
+  reportOn,
+} from './histories/check.js';
+import { transcript } from './histories/transcript.js';
+
+/**
+ * The correlator against histories whose truth is known. HISTORIES says how many (300), HISTORY_SEED picks one,
+ * HISTORY_FAULT shows the transcript of the first history with a fault of that kind. Half of the seeds are always
+ * the same, the other half begins at a number of chance that every failure names.
+ */
+const COUNT = Number(process.env['HISTORIES'] ?? 300);
+const ONE_SEED = process.env['HISTORY_SEED'];
+const FAULT = process.env['HISTORY_FAULT'] ?? '';
+const RANDOM_FROM = Math.floor(Math.random() * 1e9);
+
+function seeds(share: number): number[] {
+  if (ONE_SEED !== undefined) return [Number(ONE_SEED)];
+  const half = Math.ceil((COUNT * share) / 2);
+  const numbers = Array.from({ length: half }, (_, index) => index);
+  return [...numbers, ...numbers.map((index) => RANDOM_FROM + index)];
+}
+
+describe('the report on a simulated history', () => {
+  it('agrees with the truth where all was collected', () => {
+    checkAll(seeds(0.6), { complete: true }, ({ plan, history, report }) =>
+      contradictions(plan, history.truth, report),
+    );
+  });
+
+  it('agrees with the truth, or doubts, where something was not collected', () => {
+    checkAll(seeds(0.4), {}, ({ plan, history, report }) => contradictions(plan, history.truth, report));
+  });
+
+  it('accuses nobody wrongly when clocks are set while they run', () => {
+    checkAll(seeds(0.2), { clock_steps: true }, ({ history, report }) => onlySound(history, report));
+  });
+});
+
+const HARMLESS: Record<string, (events: readonly Event[], random: Random) => Event[]> = {
+  shuffled: shuffle,
+  duplicated: duplicate,
+  delayed: delay,
+  'split and imported again': splitAndImportAgain,
+};
+
+describe('the report on a disturbed history', () => {
+  for (const [name, disturb] of Object.entries(HARMLESS)) {
+    it(`is the same when events are ${name}`, () => {
+      checkAll(seeds(0.1), {}, ({ plan, history, report }) => {
+        const disturbed = reportOn(disturb(history.events, new Random(plan.seed)));
+        return JSON.stringify(disturbed) === JSON.stringify(report) ? [] : [changed(name, report, disturbed)];
+      });
+    });
+  }
+
+  it('is the same when the clock of one host is shifted', () => {
+    checkAll(seeds(0.2), {}, ({ plan, history, report }) => {
+      const random = new Random(plan.seed);
+      const host = random.pick(history.events).host;
+      const moved = shiftClock(history.events, host, random.between(-7 * 86_400_000, 7 * 86_400_000) * 1000);
+      const formerIds = new Map(moved.map(({ id }, index) => [id, history.events[index]?.id ?? id]));
+      const disturbed = reportOn(moved);
+      const before = essence(report);
+      const after = essence(disturbed, (id) => formerIds.get(id) ?? id);
+      return before === after ? [] : [difference(`clock of ${host} shifted`, before, after)];
+    });
+  });
+
+  it('never flips a verdict when events are lost and the gaps are marked', () => {
+    checkAll(seeds(0.3), { complete: true }, ({ plan, history, report }) => {
+      const random = new Random(plan.seed);
+      const share = random.pick([0.02, 0.1, 0.4]);
+      const disturbed = reportOn(removeAndMarkGap(history.events, () => random.chance(share)));
+      return [...flips(report, disturbed), ...onlySound(history, disturbed)];
+    });
+  });
+
+  it('never flips a verdict when a whole stream of a host is missing', () => {
+    checkAll(seeds(0.2), { complete: true }, ({ plan, history, report }) => {
+      const random = new Random(plan.seed);
+      const { host, stream } = random.pick(history.events.filter((event) => event.stream !== 'collector'));
+      const disturbed = reportOn(dropStream(history.events, host, stream));
+      return [...flips(report, disturbed), ...onlySound(history, disturbed)];
+    });
+  });
+});
+
+/** With events lost only two faults remain faults: a wrong accusation, and a violation called clean. */
+function onlySound(history: History, report: Report): Contradiction[] {
+  return judgedWrongly(history.truth, report).filter(({ kind }) => /called/.test(kind));
+}
+
+function changed(name: string, before: Report, after: Report): Contradiction {
+  return difference(name, essence(before), essence(after));
+}
+
+function difference(name: string, before: string, after: string): Contradiction {
+  const former = new Set(before.split('\n'));
+  const latter = new Set(after.split('\n'));
+  const gone = [...former].filter((line) => !latter.has(line)).map((line) => `- ${line}`);
+  const come = [...latter].filter((line) => !former.has(line)).map((line) => `+ ${line}`);
+  return { kind: 'report changed', about: '', text: [name, ...gone, ...come].join('\n    ') };
+}
+
+interface Case {
+  plan: Plan;
+  history: History;
+  report: Report;
+}
+
+/** Runs all seeds and fails once, with how often each fault came, and the shortest history that shows one. */
+function checkAll(all: number[], options: RandomPlanOptions, check: (one: Case) => Contradiction[]): void {
+  const counts = new Map<string, { times: number; seed: number }>();
+  let shortest: { one: Case; faults: Contradiction[] } | null = null;
+  for (const seed of all) {
+    const plan = randomPlan(seed, options);
+    const history = simulate(plan);
+    const one = { plan, history, report: reportOn(history.events) };
+    const faults = check(one);
+    for (const { kind } of faults) {
+      const count = counts.get(kind) ?? { times: 0, seed };
+      counts.set(kind, { ...count, times: count.times + 1 });
+    }
+    const shown = faults.some(({ kind }) => kind.includes(FAULT));
+    const isShorter = shortest === null || history.events.length < shortest.one.history.events.length;
+    if (shown && isShorter) shortest = { one, faults };
+  }
+  if (shortest === null) return;
+  const { plan, history, report } = shortest.one;
+  const summary = [...counts]
+    .sort(([, a], [, b]) => b.times - a.times)
+    .map(([kind, { times, seed }]) => `${times} × ${kind}, first in seed ${seed}`);
+  const heading = `${all.length} histories (${JSON.stringify(options)}, random seeds from ${RANDOM_FROM}):`;
+  expect.fail([heading, ...summary, transcript(plan, history, report, shortest.faults)].join('\n'));
+}

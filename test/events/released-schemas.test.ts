@@ -1,0 +1,110 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { eventTypesSource } from '../../scripts/generate-event-types.js';
+import { flattenedEvent, RELEASED_URL, readRecords, type SchemaType } from '../../scripts/schema-source.js';
+import { decodeEvent, encodeEvent } from '../../src/events/codec.js';
+import type { Event } from '../../src/events/event.js';
+import {
+  CURRENT_SCHEMA,
+  eventTypeFrom,
+  fingerprintOf,
+  RELEASED_SCHEMAS,
+} from '../../src/events/released-schemas.js';
+import { UPCASTERS } from '../../src/events/upcast.js';
+import { SAMPLE_EVENTS } from './sample-events.js';
+
+/** Written once, for good: a released schema is what somebody's topic and archive are full of. */
+const RELEASES = ['1-f5a1127326c1029d', '2-102158164db58727'];
+
+function releasedSchema(name: string): SchemaType {
+  return JSON.parse(readFileSync(new URL(`${name}.avsc`, RELEASED_URL), 'utf8'));
+}
+
+describe('released schemas', () => {
+  it('are these, and none is ever taken back', () => {
+    const files = readdirSync(RELEASED_URL).map((file) => file.replace(/\.avsc$/, ''));
+    expect(files.sort(byRelease)).toEqual(RELEASES);
+    expect(RELEASED_SCHEMAS.map((s) => `${s.release}-${s.fingerprint}`)).toEqual(RELEASES);
+  });
+
+  it.each(RELEASES)('%s still has the fingerprint of its name', (name) => {
+    expect(fingerprintOf(eventTypeFrom(releasedSchema(name)))).toBe(name.split('-')[1]);
+  });
+
+  it('end with the schema as it stands: whoever changes it must release it (scripts/release-schema.ts)', () => {
+    const newest = releasedSchema(RELEASES.at(-1) as string);
+    expect(withoutProse(newest)).toEqual(withoutProse(flattenedEvent(readRecords())));
+  });
+
+  it('are what the upcasters name', () => {
+    const fingerprints = RELEASED_SCHEMAS.map((schema) => schema.fingerprint);
+    const named = UPCASTERS.map((upcaster) => fingerprints.indexOf(upcaster.from));
+    expect(named).not.toContain(-1);
+    expect(named).toEqual([...named].sort((a, b) => a - b));
+    expect(named).not.toContain(fingerprints.length - 1);
+  });
+});
+
+describe('the types in src/events/event.ts', () => {
+  it('are those that `npm run generate` makes of the schemas', () => {
+    const file = new URL('../../src/events/event.ts', import.meta.url);
+    expect(readFileSync(file, 'utf8')).toBe(eventTypesSource());
+  });
+});
+
+describe('events of every release', () => {
+  it('the newest one: the same event always becomes the same bytes', async () => {
+    const lines = SAMPLE_EVENTS.map((event) => `${encodeEvent(event).toString('base64')}\n`);
+    await expect(lines.join('')).toMatchFileSnapshot(`fixtures/${RELEASES.at(-1)}.base64`);
+  });
+
+  it.each(RELEASES)('%s are still read, as what they meant', async (name) => {
+    const events = fixture(name).map(decodeEvent);
+    await expect(asJson(events)).toMatchFileSnapshot(`fixtures/${name}.decoded`);
+  });
+
+  it('the fixture of the newest one is the sample of every kind', () => {
+    expect(fixture(RELEASES.at(-1) as string).map(decodeEvent)).toEqual(SAMPLE_EVENTS);
+  });
+
+  it('release 1: missing serials, which it named in the text alone, become fields', () => {
+    const gap = fixture('1-f5a1127326c1029d')
+      .map(decodeEvent)
+      .find((event) => event.kind === 'GapDetected');
+    expect(gap).toEqual(SAMPLE_EVENTS.find((event) => event.kind === 'GapDetected'));
+  });
+
+  it('release 1: everything else is as it was', () => {
+    const events = fixture('1-f5a1127326c1029d').map(decodeEvent);
+    expect(events).toEqual(SAMPLE_EVENTS.filter((event) => event.kind !== 'AccessDenied'));
+  });
+});
+
+it('what is written is the newest release', () => {
+  expect(CURRENT_SCHEMA).toBe(RELEASED_SCHEMAS.at(-1));
+});
+
+/** One encoded event a line, in base64. */
+function fixture(name: string): Buffer[] {
+  const text = readFileSync(new URL(`fixtures/${name}.base64`, import.meta.url), 'utf8');
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => Buffer.from(line, 'base64'));
+}
+
+function asJson(events: Event[]): string {
+  const readable = events.map((event) => ({ ...event, witness: event.witness.toString('base64') }));
+  return `${JSON.stringify(readable, null, 2)}\n`;
+}
+
+/** Docs and word lists may change at any time: they are no part of what travels. */
+function withoutProse(schema: SchemaType): unknown {
+  return JSON.parse(
+    JSON.stringify(schema, (key, value) => (key === 'doc' || key === 'words' ? undefined : value)),
+  );
+}
+
+function byRelease(a: string, b: string): number {
+  return Number.parseInt(a, 10) - Number.parseInt(b, 10);
+}
