@@ -4,15 +4,17 @@ import {
   type FieldSchema,
   type RecordSchema,
   readRecords,
+  readReleased,
   readWordLists,
   recordNamed,
   type SchemaType,
   type WordList,
+  withoutProse,
 } from './schema-source.js';
 
-/** Writes src/events/event.ts from schemas/: `npm run generate`. */
+/** Writes src/events/event.ts and src/events/released-schema-texts.ts from schemas/: `npm run generate`. */
 
-const EVENT_TYPES_URL = new URL('../src/events/event.ts', import.meta.url);
+const EVENTS_URL = new URL('../src/events/', import.meta.url);
 const LINE_WIDTH = 110;
 
 const HEADER = `// Generated from schemas/ by \`npm run generate\`: change the schema, then run it and release the schema.
@@ -48,6 +50,20 @@ export function eventTypesSource(): string {
   }
   parts.push(`export interface EventBodies {\n${kinds.map((kind) => `  ${kind}: ${kind};\n`).join('')}}\n`);
   return `${parts.join('\n')}\n${FOOTER}`;
+}
+
+/** The released schemas as code, so that reading an event takes no file; without prose, which decides nothing. */
+export function releasedSchemaTextsSource(): string {
+  const entries = readReleased().map(({ release, fingerprint, schema }) => {
+    const text = JSON.stringify(withoutProse(schema));
+    return `  {\n    release: ${release},\n    fingerprint: '${fingerprint}',\n    text: '${text}',\n  },\n`;
+  });
+  return `// Generated from schemas/released/ by \`npm run generate\`.
+
+/** Oldest first. */
+export const RELEASED_SCHEMA_TEXTS: readonly { release: number; fingerprint: string; text: string }[] = [
+${entries.join('')}];
+`;
 }
 
 /** Names of the branches of `body`. */
@@ -151,5 +167,6 @@ function wrapped(text: string, width: number): string[] {
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  writeFileSync(EVENT_TYPES_URL, eventTypesSource());
+  writeFileSync(new URL('event.ts', EVENTS_URL), eventTypesSource());
+  writeFileSync(new URL('released-schema-texts.ts', EVENTS_URL), releasedSchemaTextsSource());
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /** The source of every event type: schemas/*.avsc, one file per record, and the word lists they share. */
 
-export const SCHEMAS_URL = new URL('../schemas/', import.meta.url);
+const SCHEMAS_URL = new URL('../schemas/', import.meta.url);
 export const RELEASED_URL = new URL('released/', SCHEMAS_URL);
 
 export type SchemaType =
@@ -49,6 +49,31 @@ export function readRecords(): Map<string, RecordSchema> {
 export function readWordLists(): Map<string, WordList> {
   const text = readFileSync(new URL('words.json', SCHEMAS_URL), 'utf8');
   return new Map(Object.entries(JSON.parse(text) as Record<string, WordList>));
+}
+
+export interface Released {
+  release: number;
+  fingerprint: string;
+  schema: RecordSchema;
+}
+
+/** schemas/released/<n>-<fingerprint>.avsc, oldest first. */
+export function readReleased(): Released[] {
+  return readdirSync(RELEASED_URL)
+    .map((file) => {
+      const match = /^(\d+)-([0-9a-f]{16})\.avsc$/.exec(file);
+      if (match === null) throw new Error(`schemas/released/${file} is not named as a release is`);
+      const schema = JSON.parse(readFileSync(new URL(file, RELEASED_URL), 'utf8')) as RecordSchema;
+      return { release: Number(match[1]), fingerprint: match[2] as string, schema };
+    })
+    .sort((a, b) => a.release - b.release);
+}
+
+/** Docs and word lists are no part of what travels. */
+export function withoutProse(schema: RecordSchema): RecordSchema {
+  return JSON.parse(
+    JSON.stringify(schema, (key, value) => (key === 'doc' || key === 'words' ? undefined : value)),
+  );
 }
 
 export function recordNamed(records: ReadonlyMap<string, RecordSchema>, name: string): RecordSchema {

@@ -1,4 +1,5 @@
--- Raw events, one row each; the same event again replaces its row, so no count depends on how often it was imported.
+-- Raw events, one row each: the same event again makes no second row, so no count depends on how often it was imported.
+-- Of two copies the one with the longer witness holds, as in correlation: an ENRICHED line says more than a RAW one.
 --
 -- Text of logs is stored escaped (all tables, except in `body` and `record`, which are JSON): a backslash is doubled,
 -- bytes that are not UTF-8 and characters that do not show are \xNN or \u{N}. Different bytes never have the same
@@ -20,9 +21,10 @@ CREATE TABLE IF NOT EXISTS events (
   guest_name LowCardinality(String),
   body String COMMENT 'JSON' CODEC(ZSTD(3)),
   witness String COMMENT 'raw lines, escaped' CODEC(ZSTD(3)),
+  witness_bytes UInt32,
   INDEX guest_uuid_index guest_uuid TYPE bloom_filter GRANULARITY 4,
   INDEX id_index id TYPE bloom_filter GRANULARITY 4
 )
-ENGINE = ReplacingMergeTree
+ENGINE = ReplacingMergeTree(witness_bytes)
 PARTITION BY if(at >= '2000-01-01' AND at < '2100-01-01', toYYYYMM(at), 0)
 ORDER BY (cluster, host, at_us, id)

@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS relabels (
   host LowCardinality(String),
   at_us Int64 CODEC(Delta, ZSTD),
   at DateTime64(6, 'UTC') DEFAULT fromUnixTimestamp64Micro(at_us, 'UTC') CODEC(Delta, ZSTD),
+  order_us Int64,
   place UInt32,
   id String,
   serial Int64 COMMENT 'audit serial',
@@ -34,8 +35,9 @@ CREATE TABLE IF NOT EXISTS relabels (
   record String CODEC(ZSTD(3)),
   digest String,
   revision UInt64,
+  version UInt64,
   retracted UInt8
 )
-ENGINE = ReplacingMergeTree(revision, retracted)
+ENGINE = ReplacingMergeTree(version, retracted)
 PARTITION BY if(at >= '2000-01-01' AND at < '2100-01-01', toYYYYMM(at), 0)
 ORDER BY (cluster, host, at_us, id)

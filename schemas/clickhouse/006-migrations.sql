@@ -5,6 +5,7 @@ CREATE TABLE IF NOT EXISTS migrations (
   host LowCardinality(String) COMMENT 'the source, or the destination where no source is known',
   at_us Int64 COMMENT 'began, or ended where the beginning is not known',
   at DateTime64(6, 'UTC') DEFAULT fromUnixTimestamp64Micro(at_us, 'UTC'),
+  order_us Int64,
   place UInt32,
   kind LowCardinality(String),
   guest_uuid LowCardinality(String),
@@ -20,7 +21,8 @@ CREATE TABLE IF NOT EXISTS migrations (
   record String CODEC(ZSTD(3)),
   digest String,
   revision UInt64,
+  version UInt64,
   retracted UInt8
 )
-ENGINE = ReplacingMergeTree(revision, retracted)
+ENGINE = ReplacingMergeTree(version, retracted)
 ORDER BY (cluster, id)

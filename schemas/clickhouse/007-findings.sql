@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS findings (
   host LowCardinality(String) COMMENT 'whose call it was',
   at_us Int64 COMMENT 'opened',
   at DateTime64(6, 'UTC') DEFAULT fromUnixTimestamp64Micro(at_us, 'UTC'),
+  order_us Int64,
   place UInt32,
   kind LowCardinality(String),
   cause LowCardinality(String),
@@ -29,7 +30,8 @@ CREATE TABLE IF NOT EXISTS findings (
   record String CODEC(ZSTD(3)),
   digest String,
   revision UInt64,
+  version UInt64,
   retracted UInt8
 )
-ENGINE = ReplacingMergeTree(revision)
+ENGINE = ReplacingMergeTree(version)
 ORDER BY (cluster, id)

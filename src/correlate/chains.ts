@@ -5,71 +5,112 @@ import type { GuestRecord, Incarnation } from './incarnations.js';
 /** Incarnations of one guest in the order in which it was handed from one to the next. */
 export type Chain = Incarnation[];
 
-/** Bounds the search where many hosts hand one guest around. */
-const SEARCH_STEPS_MAX = 20_000;
+/** One way in which the guest can have gone from host to host. */
+export interface Linkage {
+  chains: Chain[];
+  /** what its hand-overs say about the hosts' clocks */
+  bounds: ClockBounds;
+  /** successor in a chain, and predecessor */
+  next: Map<Incarnation, Incarnation>;
+  previous: Map<Incarnation, Incarnation>;
+}
+
+/** Where many hosts hand one guest around, the search stops here and what hangs on the order stays open. */
+const SEARCH_STEPS_MAX = 4_000;
+const LINKAGES_MAX = 24;
 
 /**
  * Ties every incarnation that took the guest over to the one that handed it over. On each host the order is known,
- * a guest leaves before it returns, and it goes nowhere but to another host; of the orders that are left, one is
- * taken that some constant difference of the hosts' clocks explains. Where several are, the first in the order of
- * host names is taken, which is the same whatever order the events came in.
+ * a guest leaves before it returns, and it goes nowhere but to another host; of the orders that are left, those
+ * count that some constant difference of the hosts' clocks explains.
+ *
+ * With two hosts there is one way; with more there can be several, and then all are given: a verdict must hold in
+ * each of them. The first is the one that asks least of the clocks, for naming hosts to people.
  */
-export function linkChains(
+export function linkages(
   guestRecords: readonly GuestRecord[],
   records: ReadonlyMap<string, HostRecord>,
-): { chains: Chain[]; bounds: ClockBounds } {
+): { all: Linkage[]; exhausted: boolean } {
   const hosts = [...guestRecords].sort((a, b) => (a.host < b.host ? -1 : 1));
   const owned = hosts.map((record) => record.incarnations.filter((incarnation) => incarnation.owns !== null));
-  const search = new ChainSearch(owned, records);
-  const inOrder = owned.flat();
-  const chains: Chain[] = [];
-  // a guest whose taking over is on record continues a chain; only what is left over begins one
-  for (const head of [...inOrder.filter((each) => !wasHandedIn(each)), ...inOrder.filter(wasHandedIn)]) {
-    if (!search.used.has(head)) chains.push(search.chainFrom(head));
-  }
-  return { chains, bounds: search.bounds };
+  const timed = new LinkageSearch(owned, records, true).run();
+  // clocks that were set meanwhile explain no order: then the order on each host alone has to do
+  const untimed = timed.unlinked === 0 ? timed : new LinkageSearch(owned, records, false).run();
+  const best = untimed.unlinked < timed.unlinked ? untimed : timed;
+  const all = best.found.sort((a, b) => disagreement(a, records) - disagreement(b, records));
+  return { all, exhausted: best.exhausted };
 }
 
-class ChainSearch {
-  readonly used = new Set<Incarnation>();
-  bounds = new ClockBounds();
+class LinkageSearch {
+  found: Linkage[] = [];
+  /** incarnations that were handed in and have no predecessor, in the best linkages */
+  unlinked = Number.POSITIVE_INFINITY;
+  exhausted = false;
+  private steps = 0;
   private readonly owned: readonly Incarnation[][];
   private readonly records: ReadonlyMap<string, HostRecord>;
-  private steps = 0;
+  private readonly timed: boolean;
+  private readonly heads: Incarnation[];
 
-  constructor(owned: readonly Incarnation[][], records: ReadonlyMap<string, HostRecord>) {
+  constructor(owned: readonly Incarnation[][], records: ReadonlyMap<string, HostRecord>, timed: boolean) {
     this.owned = owned;
     this.records = records;
+    this.timed = timed;
+    const inOrder = owned.flat();
+    // a guest whose taking over is on record continues a chain; only what is left over begins one
+    this.heads = [...inOrder.filter((each) => !wasHandedIn(each)), ...inOrder.filter(wasHandedIn)];
   }
 
-  chainFrom(head: Incarnation): Chain {
-    this.steps = SEARCH_STEPS_MAX;
-    const timed = this.longest([head], this.bounds, true);
-    this.steps = SEARCH_STEPS_MAX;
-    // clocks that were set meanwhile explain no order at all: then the order on each host alone has to do
-    const untimed = this.longest([head], this.bounds, false);
-    const best = untimed.chain.length > timed.chain.length ? untimed : timed;
-    this.bounds = best.bounds;
-    for (const incarnation of best.chain) this.used.add(incarnation);
-    return best.chain;
+  run(): this {
+    this.search([], new Set(), new ClockBounds());
+    return this;
   }
 
-  /** The continuation that ties most incarnations, each host's in their order. */
-  private longest(chain: Chain, bounds: ClockBounds, timed: boolean): { chain: Chain; bounds: ClockBounds } {
-    let best = { chain, bounds };
-    const tail = chain.at(-1) as Incarnation;
-    if (!wasHandedOut(tail)) return best;
+  /** @param chains the last one is still open for continuation */
+  private search(chains: readonly Chain[], used: ReadonlySet<Incarnation>, bounds: ClockBounds): void {
+    if (this.steps++ > SEARCH_STEPS_MAX || this.found.length >= LINKAGES_MAX) {
+      this.exhausted = true;
+      return;
+    }
+    const tail = chains.at(-1)?.at(-1);
+    let continued = false;
+    if (tail && wasHandedOut(tail)) {
+      for (const next of this.candidates(tail, used)) {
+        const tightened = this.timed ? new ClockBounds(bounds) : bounds;
+        if (this.timed && !this.order(tightened, tail, next)) continue;
+        continued = true;
+        const extended = [...chains.slice(0, -1), [...(chains.at(-1) as Chain), next]];
+        this.search(extended, new Set([...used, next]), tightened);
+      }
+    }
+    if (continued) return;
+    const head = this.heads.find((each) => !used.has(each));
+    if (head) this.search([...chains, [head]], new Set([...used, head]), bounds);
+    else this.keep(chains, bounds);
+  }
+
+  private *candidates(tail: Incarnation, used: ReadonlySet<Incarnation>): Iterable<Incarnation> {
     for (const list of this.owned) {
       if (list[0]?.host === tail.host) continue;
-      const next = list.find((each) => wasHandedIn(each) && !this.used.has(each) && !chain.includes(each));
-      if (!next || this.steps-- <= 0 || !isAlike(tail, next)) continue;
-      const tightened = new ClockBounds(bounds);
-      const possible = this.order(tightened, tail, next);
-      if (timed && !possible) continue;
-      const found = this.longest([...chain, next], timed ? tightened : bounds, timed);
-      if (found.chain.length > best.chain.length) best = found;
+      const next = list.find((each) => wasHandedIn(each) && !used.has(each));
+      if (next && isAlike(tail, next)) yield next;
     }
-    return best;
+  }
+
+  private keep(chains: readonly Chain[], bounds: ClockBounds): void {
+    const unlinked = chains.filter((chain) => wasHandedIn(chain[0] as Incarnation)).length;
+    if (unlinked > this.unlinked) return;
+    if (unlinked < this.unlinked) this.found = [];
+    this.unlinked = unlinked;
+    const next = new Map<Incarnation, Incarnation>();
+    const previous = new Map<Incarnation, Incarnation>();
+    for (const chain of chains) {
+      for (let i = 1; i < chain.length; i++) {
+        next.set(chain[i - 1] as Incarnation, chain[i] as Incarnation);
+        previous.set(chain[i] as Incarnation, chain[i - 1] as Incarnation);
+      }
+    }
+    this.found.push({ chains: [...chains], bounds, next, previous });
   }
 
   /** Adds what a hand-over orders; false when no clocks could have shown it. */
@@ -77,30 +118,48 @@ class ChainSearch {
     const [from, to] = [this.records.get(source.host), this.records.get(destination.host)];
     const handOver = source.handOvers.at(-1);
     if (!from || !to || !handOver) return true;
-    const time = (record: HostRecord, position: number | null) => (position === null ? undefined : record.times[position]);
-    const stopped = time(from, handOver.from);
-    const ready = time(to, destination.started);
-    const tookOver = destination.tookOverAt === 'exactly' ? time(to, destination.owns) : undefined;
-    const confirmed = source.endReason === 'migrated' && !source.endUnseen ? time(from, source.ended) : undefined;
-    let possible = true;
-    if (ready !== undefined && stopped !== undefined) possible &&= bounds.before(to.host, ready, from.host, stopped);
-    if (tookOver !== undefined) {
-      const stopSeen = handOver.from !== handOver.to;
-      if (stopped !== undefined && stopSeen) possible &&= bounds.before(from.host, stopped, to.host, tookOver);
-      if (confirmed !== undefined) possible &&= bounds.before(to.host, tookOver, from.host, confirmed);
+    const { stopped, ready, tookOver, confirmed } = momentsOf(source, destination, from, to);
+    if (ready !== undefined && stopped !== undefined && !bounds.before(to.host, ready, from.host, stopped)) return false;
+    if (tookOver === undefined) return true;
+    if (stopped !== undefined && handOver.from !== handOver.to && !bounds.before(from.host, stopped, to.host, tookOver)) {
+      return false;
     }
-    return possible;
+    return confirmed === undefined || bounds.before(to.host, tookOver, from.host, confirmed);
   }
+}
+
+/** The moments of a hand-over, each on the clock of its host; undefined where not recorded. */
+function momentsOf(source: Incarnation, destination: Incarnation, from: HostRecord, to: HostRecord) {
+  const time = (record: HostRecord, position: number | null | undefined) =>
+    position === null || position === undefined ? undefined : record.times[position];
+  return {
+    stopped: time(from, source.handOvers.at(-1)?.from),
+    ready: time(to, destination.started),
+    tookOver: destination.tookOverAt === 'exactly' ? time(to, destination.owns) : undefined,
+    confirmed: source.endReason === 'migrated' && !source.endUnseen ? time(from, source.ended) : undefined,
+  };
+}
+
+/** How far apart the clocks would have to be, summed over the hand-overs; µs. */
+function disagreement(linkage: Linkage, records: ReadonlyMap<string, HostRecord>): number {
+  let sum = 0;
+  for (const [source, destination] of linkage.next) {
+    const [from, to] = [records.get(source.host), records.get(destination.host)];
+    if (!from || !to) continue;
+    const { stopped, tookOver } = momentsOf(source, destination, from, to);
+    if (stopped !== undefined && tookOver !== undefined) sum += Math.abs(tookOver - stopped);
+  }
+  return sum;
 }
 
 /** Post-copy shows on both sides. */
 function isAlike(source: Incarnation, destination: Incarnation): boolean {
-  const postCopy = source.handOvers.at(-1)?.postCopy ?? false;
-  return !destination.resumedPostCopy || postCopy || source.handOvers.at(-1)?.from === source.ended;
+  const handOver = source.handOvers.at(-1);
+  return !destination.resumedPostCopy || handOver === undefined || handOver.postCopy || handOver.from === handOver.to;
 }
 
 /** Did this incarnation begin by taking the guest over? */
-function wasHandedIn(incarnation: Incarnation): boolean {
+export function wasHandedIn(incarnation: Incarnation): boolean {
   return incarnation.kind === 'incoming' || (incarnation.kind === 'unknown' && incarnation.ownsEarlier);
 }
 

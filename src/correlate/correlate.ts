@@ -7,7 +7,7 @@ import { relabelFindings } from './findings.js';
 import { GuestNames, guestsNamedBy } from './guest-names.js';
 import type { GuestView } from './guest-view.js';
 import { buildHostRecord, type HostRecord } from './host-record.js';
-import { ImageMap } from './images.js';
+import { ImageMap, type ImageUse } from './images.js';
 import { sufferingOf } from './impact.js';
 import { readGuestRecord } from './incarnations.js';
 import { type ImageCall, type Judgement, judge, relabelReport } from './judge.js';
@@ -69,7 +69,7 @@ export function decide(state: CorrelatorState): Report {
         readGuestRecord(key, record, positions.get(key)?.get(record.host) ?? [], names),
       ]),
     );
-    const custody = new GuestCustody(key, records, byHost);
+    const custody = new GuestCustody(key, records, byHost, isLocked(images.usesOf(key), storages));
     const ref = names.ref(key);
     const own = calls.filter((call) => call.file.uses.some((use) => use.guest === key));
     views.push({
@@ -108,6 +108,14 @@ export function decide(state: CorrelatorState): Report {
       guestTimeline(view, records, (host) => positions.get(view.key)?.get(host) ?? [], offsets),
     ),
   };
+}
+
+/** One disk that the guest alone may write keeps a second QEMU from starting, if its lock is seen everywhere. */
+function isLocked(uses: readonly ImageUse[], storages: StorageMap): boolean {
+  return uses.some(({ host, path, image }) => {
+    if (image.role !== 'disk' || image.read_only || image.shareable) return false;
+    return storages.locate(host, path, null).storage?.locks ?? false;
+  });
 }
 
 function recordsOf(events: Iterable<Event>): Map<string, HostRecord> {

@@ -2,10 +2,11 @@ import { parseContext } from '../domain/label.js';
 import type { ImageRef, RelabelReport } from '../domain/report.js';
 import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
 import type { EventOf, RelabelObserved } from '../events/event.js';
-import type { Custody, GuestCustody, LocalState } from './custody.js';
+import type { Custody, GuestCustody } from './custody.js';
 import { gapsBetween, type HostRecord } from './host-record.js';
 import type { ImageFile, Match } from './images.js';
 import type { Incarnation } from './incarnations.js';
+import type { LocalState } from './local-state.js';
 import { type Answer, asksForOwner, asksWhatIsNeeded, hostDacLabel, type Need, needOf, type Use, useOf } from './need.js';
 import type { Storage } from './storage.js';
 

@@ -20,6 +20,8 @@ export interface Storage {
   /** does libvirt spare this storage when it restores labels after a migration */
   knownToLibvirt: boolean | null;
   mount: Mount | null;
+  /** QEMU's image locks hold between hosts: a second QEMU cannot open an image for writing */
+  locks: boolean;
 }
 
 /** A file as one host named it, with the storage it lies on. */
@@ -34,6 +36,15 @@ const LIBVIRT_SHARED = new Set([
   'nfs', 'nfs4', 'gfs2', 'ocfs2', 'afs', 'smb', 'smb3', 'smbfs', 'cifs', 'ceph', 'gpfs', 'acfs', 'beegfs',
   'fuse.glusterfs', 'fuse.quobyte',
 ]); // biome-ignore format: a table
+
+/** Where one host's OFD locks, which QEMU takes on its images, are seen by the others. */
+const LOCKS_BETWEEN_HOSTS = new Set(['nfs', 'nfs4', 'ceph', 'gfs2', 'ocfs2', 'gpfs']);
+
+function locksBetweenHosts(mount: Mount): boolean {
+  if (!LOCKS_BETWEEN_HOSTS.has(mount.fs_type)) return false;
+  const local = /(?:^|,)local_lock=(\w+)/.exec(mount.options)?.[1];
+  return !/(?:^|,)nolock(?:,|$)/.test(mount.options) && (local === undefined || local === 'none');
+}
 
 /** Shared in fact although libvirt takes them for local: there its clean-up is bug 822052. */
 const UNKNOWN_SHARED = new Set([
@@ -60,6 +71,7 @@ export function storageOfMount(record: HostRecord, mount: Mount, overrides: Stor
     shared,
     knownToLibvirt: known || declared.some((path) => isWithin(mount.mount_point, path) || isWithin(path, mount.mount_point)),
     mount,
+    locks: shared && locksBetweenHosts(mount),
   };
 }
 
@@ -158,6 +170,7 @@ export class StorageMap {
         shared: true,
         knownToLibvirt: true,
         mount: null,
+        locks: false,
       },
       storagePath: path,
     };
@@ -178,7 +191,7 @@ export class StorageMap {
   private withoutMounts(path: ByteText | null): Storage | null {
     const overridden = path === null ? null : overrideFor(path, this.overrides);
     if (overridden === null) return null;
-    return { key: `path:${path}`, pathSpace: 'path', fsType: 'unknown', shared: overridden, knownToLibvirt: null, mount: null };
+    return { key: `path:${path}`, pathSpace: 'path', fsType: 'unknown', shared: overridden, knownToLibvirt: null, mount: null, locks: false };
   }
 }
 

@@ -60,6 +60,7 @@ export async function replay(sources: Sources, options: ReplayOptions): Promise<
   for (const host of sources.hosts) await run.readStreams(host);
   // A snapshot without a time of its own is as old as the last line of its host, so lines come first.
   for (const host of sources.hosts) await run.readSnapshots(host);
+  for (const host of sources.hosts) await run.recordCoverage(host);
   return run.finish();
 }
 
@@ -68,6 +69,8 @@ class Run {
   private readonly state: CorrelatorState;
   private readonly notes: ReplayNotes;
   private readonly lastStamp_us = new Map<string, number>();
+  /** `host/stream` of which a file could not be read: these do not count as covered */
+  private readonly incomplete = new Set<string>();
   private pending: Event[] = [];
 
   constructor(sources: Sources, options: ReplayOptions) {
@@ -153,8 +156,14 @@ class Run {
         await this.recordUnreadable(host, 'host-facts', snapshot.path, error);
       }
     }
-    const read = host.streams.map((stream) => streamOf(stream.role));
-    const at_us = after_us ?? this.lastStampOf(host.host);
+    await this.handOn();
+  }
+
+  async recordCoverage(host: HostSources): Promise<void> {
+    const read = host.streams
+      .map((stream) => streamOf(stream.role))
+      .filter((stream) => !this.incomplete.has(`${host.host}/${stream}`));
+    const at_us = (await momentIn(host.times.after)) ?? this.lastStampOf(host.host);
     this.take(coverage({ cluster: this.options.cluster, host: host.host, at_us }, read));
     await this.handOn();
   }
@@ -192,6 +201,7 @@ class Run {
   ): Promise<void> {
     if (!(error instanceof MigrationAuditError)) throw error;
     this.notes.unreadable.push(error);
+    this.incomplete.add(`${host.host}/${stream}`);
     const at_us = (await momentIn(host.times.after)) ?? this.lastStampOf(host.host);
     const place = { cluster: this.options.cluster, host: host.host, at_us };
     this.take(unreadableGap(place, stream, `${basename(file)}: ${error.message}`));

@@ -78,7 +78,7 @@ const OBEYED_BY_TERMINALS =
   /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
 
 /** JSON that is safe to show: those characters occur in strings only, where `\uXXXX` means the same. */
-export function safeJson(value: unknown): string {
+function safeJson(value: unknown): string {
   return JSON.stringify(value).replace(OBEYED_BY_TERMINALS, (characters) =>
     [...Array(characters.length).keys()]
       .map((i) => `\\u${characters.charCodeAt(i).toString(16).padStart(4, '0')}`)

@@ -8,7 +8,7 @@ export interface StreamSource {
 }
 
 /** A file that shows the host's state at one moment: mounts, qemu.conf, domain XML. */
-export interface SnapshotSource {
+interface SnapshotSource {
   path: string;
   /** name that decides how it is read; differs from the path's when the user said what the file is */
   name: string;

@@ -193,6 +193,11 @@ export function isKnownShared(host: SimHost, storage: StoragePlan): boolean {
   return storage.fs_type === 'nfs4' || storage.fs_type === 'ceph';
 }
 
+/** Are image locks that QEMU takes on one host seen by the others? */
+export function locksBetweenHosts(storage: StoragePlan): boolean {
+  return storage.fs_type === 'nfs4' || storage.fs_type === 'ceph';
+}
+
 /** Name of the file on a host; the server of an export sees its own directory. */
 export function pathOn(host: SimHost, file: SimFile): string {
   const { server, mount_point } = file.storage;

@@ -41,7 +41,7 @@ export interface TableShape<Item> {
   /** items in the order of the report */
   locate(items: readonly Item[]): Conclusion[];
   columns: { [column: string]: (item: Item) => unknown };
-  /** columns that a retraction changes, beside `retracted` and `revision` */
+  /** columns that a retraction changes, beside `retracted`, `revision` and `version` */
   retraction: { [column: string]: string };
 }
 

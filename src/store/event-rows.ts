@@ -18,6 +18,7 @@ export const EVENT_COLUMNS = [
   'guest_name',
   'body',
   'witness',
+  'witness_bytes',
 ] as const;
 
 export function eventRow(event: Event): Row {
@@ -35,6 +36,7 @@ export function eventRow(event: Event): Row {
     textOrEmpty(guest?.name ?? null),
     JSON.stringify(event.body),
     escapeText(byteTextFrom(event.witness)),
+    event.witness.length,
   ];
 }
 

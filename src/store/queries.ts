@@ -39,7 +39,7 @@ export async function findings(database: Database, filter: FindingFilter = {}): 
   const rows = await database.select<FindingRow>(
     'findings',
     `SELECT ${FINDING_SELECTION} FROM findings FINAL WHERE ${sql}
-     ORDER BY at_us DESC, cluster, host, place, id LIMIT {limit:UInt64}`,
+     ORDER BY at_us DESC, cluster, host, id LIMIT {limit:UInt64}`,
     { ...params, limit: filter.limit ?? Number.MAX_SAFE_INTEGER },
   );
   return rows.map(findingFromRow);
@@ -59,8 +59,7 @@ export async function finding(database: Database, id: string): Promise<StoredFin
 export type TimelineOf = { guest: string } | { migration: string } | { finding: string };
 
 /**
- * What happened to a guest (UUID or name), or around a migration or finding, in order of the hosts' own clocks: good
- * enough to read, never to judge by.
+ * What happened to a guest (UUID or name), or around a migration or finding, in the order of its report.
  *
  * @throws MigrationAuditError MA_NOT_IN_STORE when nothing goes by that name
  */
@@ -75,7 +74,7 @@ export async function timelineOf(database: Database, of: TimelineOf): Promise<Ti
     : timelineOfMigration(database, of.migration);
 }
 
-/** Everything concluded about a cluster that still holds, in the order of time, hosts, and the report it came from. */
+/** Everything concluded about a cluster that still holds, as it was written. */
 export async function reportOf(database: Database, cluster: string): Promise<Report> {
   const read = <T extends ConclusionTable>(table: T) => conclusionsOf(database, table, cluster);
   return {
@@ -232,7 +231,7 @@ async function timelineWhere(
 ): Promise<TimelineEntry[]> {
   const rows = await database.select<{ record: string }>(
     'timeline',
-    `SELECT record FROM timeline FINAL WHERE ${condition} ORDER BY at_us, host, place, id`,
+    `SELECT record FROM timeline FINAL WHERE ${condition} ORDER BY order_us, place, id`,
     params,
   );
   return rows.map((row) => JSON.parse(row.record));
@@ -246,7 +245,7 @@ async function conclusionsOf<T extends ConclusionTable>(
   const rows = await database.select<{ record: string; stored_revision: string }>(
     table,
     `SELECT record, toString(revision) AS stored_revision FROM ${table} FINAL
-     WHERE cluster = {cluster:String} AND retracted = 0 ORDER BY at_us, host, place, id`,
+     WHERE cluster = {cluster:String} AND retracted = 0 ORDER BY order_us, place, id`,
     { cluster: escapeText(cluster) },
   );
   return rows.map(({ record, stored_revision }) => {

@@ -16,8 +16,8 @@ import { escapeText, unescapeText } from './text.js';
  * - a stored item that the report ought to have, and has not, is retracted: the row stays, marked, as a new revision.
  *   Should a later report bring it back, that is a revision again.
  *
- * The revision of a row is the store's own count, raised to the item's own where that is higher. There is one writer
- * to a cluster; two at once would count the same revision twice.
+ * The revision of a row is the store's own count, raised to the item's own where that is higher; that an item merely
+ * moved among the others is no revision. There is one writer to a cluster; two at once would count alike.
  */
 export async function revise<T extends ConclusionTable>(
   database: Database,
@@ -32,12 +32,11 @@ export async function revise<T extends ConclusionTable>(
   for (const candidate of candidates) {
     const before = stored.get(candidate.id);
     stored.delete(candidate.id);
+    if (before !== undefined && (isAsStored(candidate, before) || !scope.hasRead(before.hosts))) continue;
+    const revision = nextRevision(candidate, before);
+    rows.push(rowOf(scope.cluster, candidate, revision, (before?.version ?? 0) + 1));
     if (before === undefined) changes.added++;
-    else if (!before.retracted && before.digest === candidate.digest) continue;
-    else if (!scope.hasRead(before.hosts)) continue;
-    else changes.revised++;
-    const revision = Math.max(candidate.revision, (before?.revision ?? 0) + 1);
-    rows.push(rowOf(scope.cluster, candidate, revision));
+    else if (revision > before.revision) changes.revised++;
   }
   await database.insert(table, columnsOf(table), rows);
   const gone = [...stored].filter(([, row]) => !row.retracted && scope.speaksFor(row)).map(([id]) => id);
@@ -88,8 +87,7 @@ export class Scope {
   }
 }
 
-interface Candidate extends Conclusion {
-  place: number;
+interface Candidate extends Conclusion, Order {
   record: string;
   digest: string;
   revision: number;
@@ -97,10 +95,37 @@ interface Candidate extends Conclusion {
   values: unknown[];
 }
 
-interface Stored extends Pick<Conclusion, 'host' | 'at_us' | 'hosts'> {
+interface Stored extends Pick<Conclusion, 'host' | 'at_us' | 'hosts'>, Order {
   digest: string;
   revision: number;
+  version: number;
   retracted: boolean;
+}
+
+/**
+ * The order of a report, which is not that of `at_us` since the hosts' clocks disagree, as numbers that a late item
+ * changes as few of as possible: the latest time up to the item, and its place among those with the same.
+ */
+interface Order {
+  order_us: number;
+  place: number;
+}
+
+function isAsStored(candidate: Candidate, stored: Stored): boolean {
+  return (
+    saysTheSame(candidate, stored) &&
+    candidate.order_us === stored.order_us &&
+    candidate.place === stored.place
+  );
+}
+
+function saysTheSame(candidate: Candidate, stored: Stored): boolean {
+  return !stored.retracted && stored.digest === candidate.digest;
+}
+
+function nextRevision(candidate: Candidate, stored: Stored | undefined): number {
+  if (stored === undefined) return candidate.revision;
+  return saysTheSame(candidate, stored) ? stored.revision : Math.max(candidate.revision, stored.revision + 1);
 }
 
 const COMMON_COLUMNS = [
@@ -108,11 +133,13 @@ const COMMON_COLUMNS = [
   'id',
   'host',
   'at_us',
+  'order_us',
   'place',
   'hosts',
   'record',
   'digest',
   'revision',
+  'version',
   'retracted',
 ] as const;
 
@@ -120,17 +147,19 @@ function columnsOf(table: ConclusionTable): string[] {
   return [...COMMON_COLUMNS, ...Object.keys(SHAPES[table].columns)];
 }
 
-function rowOf(cluster: string, candidate: Candidate, revision: number): Row {
+function rowOf(cluster: string, candidate: Candidate, revision: number, version: number): Row {
   return [
     escapeText(cluster),
     escapeText(candidate.id),
     escapeText(candidate.host),
     candidate.at_us,
+    candidate.order_us,
     candidate.place,
     candidate.hosts.map(escapeText),
     candidate.record,
     candidate.digest,
     revision,
+    version,
     0,
     ...candidate.values,
   ];
@@ -143,17 +172,19 @@ function candidatesOf<T extends ConclusionTable>(
   const shape = SHAPES[table];
   const located = shape.locate(items);
   const columns = Object.values(shape.columns);
-  const placesTaken = new Map<string, number>();
+  let order: Order = { order_us: Number.MIN_SAFE_INTEGER, place: 0 };
   return items.map((item, index) => {
     const conclusion = located[index] as Conclusion;
-    const moment = `${conclusion.at_us} ${conclusion.host}`;
-    const place = placesTaken.get(moment) ?? 0;
-    placesTaken.set(moment, place + 1);
+    order = next(order, conclusion.at_us);
     const revision = 'revision' in item ? item.revision : 1;
     const record = JSON.stringify({ ...item, ...('revision' in item ? { revision: 0 } : {}) });
-    const digest = createHash('sha256').update(`${place} ${record}`).digest('base64url').slice(0, 22);
-    return { ...conclusion, place, record, digest, revision, values: columns.map((value) => value(item)) };
+    const digest = createHash('sha256').update(record).digest('base64url').slice(0, 22);
+    return { ...conclusion, ...order, record, digest, revision, values: columns.map((value) => value(item)) };
   });
+}
+
+function next({ order_us, place }: Order, at_us: number): Order {
+  return at_us > order_us ? { order_us: at_us, place: 0 } : { order_us, place: place + 1 };
 }
 
 /** The newest row of every item that the report may touch, retracted ones too. */
@@ -167,9 +198,11 @@ async function storedRows(
   const inTime = SHAPES[table].timeIsFixed ? ' AND at_us BETWEEN {from:Int64} AND {to:Int64}' : '';
   const rows = await database.select<StoredRow>(
     table,
-    `SELECT id, max(revision) AS newest, argMax(digest, revision) AS last_digest,
-       argMax(retracted, revision) AS last_retracted, argMax(host, revision) AS last_host,
-       argMax(hosts, revision) AS last_hosts, toString(argMax(at_us, revision)) AS last_at_us
+    `SELECT id, max(version) AS newest, argMax(revision, version) AS last_revision,
+       argMax(digest, version) AS last_digest, argMax(retracted, version) AS last_retracted,
+       argMax(host, version) AS last_host, argMax(hosts, version) AS last_hosts,
+       toString(argMax(at_us, version)) AS last_at_us,
+       toString(argMax(order_us, version)) AS last_order_us, argMax(place, version) AS last_place
      FROM ${table} WHERE cluster = {cluster:String}${inTime} GROUP BY id`,
     { cluster: escapeText(scope.cluster), from, to },
   );
@@ -179,11 +212,14 @@ async function storedRows(
 interface StoredRow {
   id: string;
   newest: number | string;
+  last_revision: number | string;
   last_digest: string;
   last_retracted: number;
   last_host: string;
   last_hosts: string[];
   last_at_us: string;
+  last_order_us: string;
+  last_place: number;
 }
 
 function storedFrom(row: StoredRow): Stored {
@@ -192,7 +228,10 @@ function storedFrom(row: StoredRow): Stored {
     at_us: Number(row.last_at_us),
     hosts: row.last_hosts.map(unescapeText),
     digest: row.last_digest,
-    revision: Number(row.newest),
+    order_us: Number(row.last_order_us),
+    place: row.last_place,
+    revision: Number(row.last_revision),
+    version: Number(row.newest),
     retracted: row.last_retracted === 1,
   };
 }
@@ -215,7 +254,12 @@ async function retract(
   scope: Scope,
   ids: readonly string[],
 ): Promise<void> {
-  const replaced = { ...SHAPES[table].retraction, retracted: '1', revision: 'revision + 1' };
+  const replaced = {
+    ...SHAPES[table].retraction,
+    retracted: '1',
+    revision: 'revision + 1',
+    version: 'version + 1',
+  };
   const replacements = Object.entries(replaced).map(([column, value]) => `${value} AS ${column}`);
   for (let from = 0; from < ids.length; from += RETRACT_IDS) {
     await database.execute(

@@ -10,7 +10,7 @@ import type {
 /** Hand-made reports: what a renderer may be given, without anything that has to be read or correlated first. */
 
 const T0_US = Date.UTC(2026, 10, 23, 1, 11, 40) * 1000;
-export const VM1: GuestRef = { uuid: '7e570000-0000-4000-8000-000000000001', name: 'vm1' };
+const VM1: GuestRef = { uuid: '7e570000-0000-4000-8000-000000000001', name: 'vm1' };
 export const IMAGE = '/var/lib/libvirt/images/nfs/vm1.qcow2';
 
 export function emptyReport(): Report {
@@ -100,7 +100,7 @@ export function finding(extra: Partial<FindingReport> = {}): FindingReport {
   };
 }
 
-export const AUDIT_WITNESS = [
+const AUDIT_WITNESS = [
   'type=SYSCALL msg=audit(1795396307.345:1001): arch=c000003e syscall=92 success=yes exit=0 a0=7f36a4001210 a1=0 a2=0 a3=0 items=1 ppid=3427 pid=3485 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=4294967295 comm="rpc-libvirtd" exe="/usr/sbin/libvirtd" subj=unconfined key="vmimg"\x1dARCH=x86_64 SYSCALL=chown AUID="unset" UID="root"',
   'type=CWD msg=audit(1795396307.345:1001): cwd="/"',
   `type=PATH msg=audit(1795396307.345:1001): item=0 name="${IMAGE}" inode=92 dev=00:2c mode=0100600 ouid=64055 ogid=64055 rdev=00:00 nametype=NORMAL cap_fp=0 cap_fi=0 cap_fe=0 cap_fver=0 cap_frootid=0`,

@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { eventTypesSource } from '../../scripts/generate-event-types.js';
-import { flattenedEvent, RELEASED_URL, readRecords, type SchemaType } from '../../scripts/schema-source.js';
+import { eventTypesSource, releasedSchemaTextsSource } from '../../scripts/generate-event-types.js';
+import { flattenedEvent, readRecords, readReleased, withoutProse } from '../../scripts/schema-source.js';
 import { decodeEvent, encodeEvent } from '../../src/events/codec.js';
 import type { Event } from '../../src/events/event.js';
 import {
@@ -16,23 +16,22 @@ import { SAMPLE_EVENTS } from './sample-events.js';
 /** Written once, for good: a released schema is what somebody's topic and archive are full of. */
 const RELEASES = ['1-f5a1127326c1029d', '2-102158164db58727'];
 
-function releasedSchema(name: string): SchemaType {
-  return JSON.parse(readFileSync(new URL(`${name}.avsc`, RELEASED_URL), 'utf8'));
-}
-
 describe('released schemas', () => {
   it('are these, and none is ever taken back', () => {
-    const files = readdirSync(RELEASED_URL).map((file) => file.replace(/\.avsc$/, ''));
-    expect(files.sort(byRelease)).toEqual(RELEASES);
-    expect(RELEASED_SCHEMAS.map((s) => `${s.release}-${s.fingerprint}`)).toEqual(RELEASES);
+    const nameOf = (schema: { release: number; fingerprint: string }) =>
+      `${schema.release}-${schema.fingerprint}`;
+    expect(readReleased().map(nameOf)).toEqual(RELEASES);
+    expect(RELEASED_SCHEMAS.map(nameOf)).toEqual(RELEASES);
   });
 
-  it.each(RELEASES)('%s still has the fingerprint of its name', (name) => {
-    expect(fingerprintOf(eventTypeFrom(releasedSchema(name)))).toBe(name.split('-')[1]);
+  it('still have the fingerprints of their names', () => {
+    for (const { fingerprint, schema } of readReleased()) {
+      expect(fingerprintOf(eventTypeFrom(schema))).toBe(fingerprint);
+    }
   });
 
   it('end with the schema as it stands: whoever changes it must release it (scripts/release-schema.ts)', () => {
-    const newest = releasedSchema(RELEASES.at(-1) as string);
+    const newest = readReleased().at(-1)!.schema;
     expect(withoutProse(newest)).toEqual(withoutProse(flattenedEvent(readRecords())));
   });
 
@@ -45,10 +44,13 @@ describe('released schemas', () => {
   });
 });
 
-describe('the types in src/events/event.ts', () => {
-  it('are those that `npm run generate` makes of the schemas', () => {
-    const file = new URL('../../src/events/event.ts', import.meta.url);
-    expect(readFileSync(file, 'utf8')).toBe(eventTypesSource());
+describe('generated code is what `npm run generate` makes of the schemas', () => {
+  it.each([
+    ['event.ts', eventTypesSource],
+    ['released-schema-texts.ts', releasedSchemaTextsSource],
+  ])('src/events/%s', (file, source) => {
+    const text = readFileSync(new URL(`../../src/events/${file}`, import.meta.url), 'utf8');
+    expect(text).toBe(source());
   });
 });
 
@@ -96,15 +98,4 @@ function fixture(name: string): Buffer[] {
 function asJson(events: Event[]): string {
   const readable = events.map((event) => ({ ...event, witness: event.witness.toString('base64') }));
   return `${JSON.stringify(readable, null, 2)}\n`;
-}
-
-/** Docs and word lists may change at any time: they are no part of what travels. */
-function withoutProse(schema: SchemaType): unknown {
-  return JSON.parse(
-    JSON.stringify(schema, (key, value) => (key === 'doc' || key === 'words' ? undefined : value)),
-  );
-}
-
-function byRelease(a: string, b: string): number {
-  return Number.parseInt(a, 10) - Number.parseInt(b, 10);
 }

@@ -72,7 +72,7 @@ describe('chunksOf', () => {
   it('refuses a directory, a dangling link and a pipe instead of waiting for it', async () => {
     const directory = temporaryDirectory();
     symlinkSync(join(directory, 'nowhere'), join(directory, 'dangling'));
-    execFileSync('mkfifo', [join(directory, 'pipe')]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', join(directory, 'pipe')]);
     await expect(lengthsOf(directory)).rejects.toMatchObject({ code: 'MA_UNREADABLE' });
     await expect(lengthsOf(join(directory, 'dangling'))).rejects.toMatchObject({ code: 'MA_NOT_FOUND' });
     await expect(lengthsOf(join(directory, 'pipe'))).rejects.toMatchObject({ code: 'MA_UNREADABLE' });

@@ -103,6 +103,23 @@ describe('replay', () => {
     expect(gaps).toContainEqual(['hostb', 'file-unreadable', 'host-facts']);
   });
 
+  it('says which streams it covered, without those of which a file is missing', async () => {
+    const capture = copyOf(MISMATCH);
+    mkdirSync(join(capture, 'hosta', 'audit.log.1'));
+    const covered = new Map<string, string[]>();
+    await replayed(await sourcesOfCapture(capture), async (events) => {
+      for (const event of events)
+        if (event.kind === 'Heartbeat')
+          covered.set(
+            event.host,
+            event.body.streams.map(({ stream }) => stream),
+          );
+    });
+    expect(covered.get('hostb')).toContain('audit');
+    expect(covered.get('hosta')).not.toContain('audit');
+    expect(covered.get('hosta')).toContain('virsh-event');
+  });
+
   it('fails when not one file can be read', async () => {
     const capture = temporaryDirectory();
     mkdirSync(join(capture, 'hosta', 'audit.log'), { recursive: true });

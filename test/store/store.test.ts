@@ -78,6 +78,13 @@ describe('events', () => {
     expect(once).toMatchObject({ events: SAMPLE_EVENTS.length, host_facts: 1 });
   });
 
+  it('that were read in two forms are kept in the fuller one, in whatever order they come', async () => {
+    const raw = sampleEvent('Heartbeat', { witness: Buffer.from('raw') });
+    const enriched = sampleEvent('Heartbeat', { witness: Buffer.from('raw and enriched') });
+    for (const event of [raw, enriched, raw]) await store.writeEvents([event]);
+    expect(await store.events([raw.id])).toEqual([enriched]);
+  });
+
   it('of impossible times are kept too', async () => {
     const events = [-(2 ** 51), -1, 0, 2 ** 51].map((at) => sampleEvent('Heartbeat', { at, id: `at ${at}` }));
     await store.writeEvents(events);
@@ -116,6 +123,25 @@ describe('a report', () => {
   it('comes back as it was', async () => {
     await store.writeReport('lab', REPORT);
     expect(await store.report('lab')).toEqual(REPORT);
+  });
+
+  it('comes back in its own order, which is not that of the clocks', async () => {
+    const [first, ...others] = REPORT.timeline;
+    const late = { ...first!, at_us: T0 + 900_000_000, event: 'on a clock that is ahead' };
+    const report = without({ timeline: [late, ...others], hosts: [...REPORT.hosts].reverse() });
+    await store.writeReport('lab', report);
+    expect(await store.report('lab')).toEqual(report);
+  });
+
+  it('that only puts its items in another order revises none', async () => {
+    await store.writeReport('lab', REPORT);
+    const reversed = without({
+      timeline: [...REPORT.timeline].reverse(),
+      hosts: [...REPORT.hosts].reverse(),
+    });
+    const changes = await store.writeReport('lab', reversed);
+    expect(changes.hosts).toEqual({ added: 0, revised: 0, retracted: 0 });
+    expect(await store.report('lab')).toEqual(reversed);
   });
 
   it('written again changes nothing, not even a row', async () => {

@@ -18,8 +18,10 @@ const IMAGE_TYPES: ReadonlySet<string> = new Set([
   'fixed_disk_device_t',
 ]);
 
-/** Every process of a guest meets these; they are no storage. */
-const PSEUDO_TYPES: ReadonlySet<string> = new Set(['sysfs_t', 'proc_t', 'cgroup_t', 'sysctl_t', 'kernel_t']);
+/** Every QEMU meets these while it starts; they are no storage. */
+const PSEUDO_FILE_TYPE = /^(?:sysfs|proc|proc_\w+|cgroup|sysctl_\w+|sysctl)_t$/;
+/** Role of files. What stands below /proc/PID has the role of the process instead. */
+const FILE_ROLE = 'object_r';
 
 /** Confined guests: svirt_t, svirt_tcg_t, svirt_kvm_net_t, qemu_t. */
 const GUEST_TYPE = /^(?:svirt|qemu)/;
@@ -32,9 +34,11 @@ const GUEST_TYPE = /^(?:svirt|qemu)/;
 export function accessDenied(avc: AvcRecord, serial: number): AccessDenied | null {
   if (avc.verdict !== 'denied' || !FILE_CLASSES.has(avc.tclass)) return null;
   if (avc.permissions === 'relabelfrom' || avc.permissions === 'relabelto') return null;
-  const fileType = typeOf(avc.tcontext);
-  const byGuest = GUEST_TYPE.test(typeOf(avc.scontext)) && !PSEUDO_TYPES.has(fileType);
-  if (!byGuest && !IMAGE_TYPES.has(fileType)) return null;
+  const [, fileRole, fileType = ''] = avc.tcontext.split(':');
+  if (fileRole !== FILE_ROLE) return null;
+  const [, , processType = ''] = avc.scontext.split(':');
+  const isByGuest = GUEST_TYPE.test(processType) && !PSEUDO_FILE_TYPE.test(fileType);
+  if (!isByGuest && !IMAGE_TYPES.has(fileType)) return null;
   return {
     serial,
     permissions: avc.permissions,
@@ -48,9 +52,4 @@ export function accessDenied(avc: AvcRecord, serial: number): AccessDenied | nul
     pid: avc.pid,
     comm: avc.comm,
   };
-}
-
-/** Third part of `user:role:type:range`. */
-function typeOf(context: string): string {
-  return context.split(':', 3)[2] ?? '';
 }

@@ -18,6 +18,21 @@ export function matches(bytes: Uint8Array, at: number, expected: Uint8Array): bo
   return true;
 }
 
+/** Four bytes as one number: most names in a record are told apart by their first four. */
+export function word(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)
+  );
+}
+
+/** The number that `word` gives for these four characters. */
+export function wordOf(text: string): number {
+  return word(ascii(text), 0);
+}
+
 /** Bytes of a text that is ASCII. */
 export function ascii(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'latin1'));
@@ -55,11 +70,12 @@ export function octal(bytes: Uint8Array, start: number, end: number): number {
   return value;
 }
 
-/** Value of one hex digit, -1 for any other byte. */
-export function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+/** Value of each byte as a hex digit; `NO_DIGIT` for all that are none. */
+export const NO_DIGIT = 0xff;
+export const HEX_DIGITS = new Uint8Array(256).fill(NO_DIGIT);
+for (let digit = 0; digit < 16; digit++) {
+  HEX_DIGITS[digit.toString(16).charCodeAt(0)] = digit;
+  HEX_DIGITS[digit.toString(16).toUpperCase().charCodeAt(0)] = digit;
 }
 
 /** Low 32 bits of a hex number of up to 16 digits, unsigned; -1 when it is none. */
@@ -67,8 +83,8 @@ export function hexLow32(bytes: Uint8Array, start: number, end: number): number 
   if (start >= end || end - start > 16) return -1;
   let value = 0;
   for (let i = start; i < end; i++) {
-    const digit = hexDigit(bytes[i] as number);
-    if (digit < 0) return -1;
+    const digit = HEX_DIGITS[bytes[i] as number] as number;
+    if (digit === NO_DIGIT) return -1;
     value = (value << 4) | digit;
   }
   return value >>> 0;

@@ -10,15 +10,18 @@ export interface Stamp {
   serial: number;
 }
 
+/** `000:` to `999:` */
+const THREE_DIGITS = Array.from({ length: 1000 }, (_, n) => `${String(n).padStart(3, '0')}:`);
+
 export const NO_WITNESS: Buffer = Buffer.alloc(0);
 
 /** Puts facts into envelopes and hands them on. */
 export class Emitter {
   readonly #origin: Origin;
   readonly #sink: EventSink;
-  /** ids of one millisecond differ in the serial only */
+  /** ids of one second begin alike */
   #idNode: ByteText | null = null;
-  #id_ms = -1;
+  #idSecond = -1;
   #idPrefix = '';
 
   constructor(origin: Origin, sink: EventSink) {
@@ -65,11 +68,14 @@ export class Emitter {
   }
 
   #mainId(stamp: Stamp): string {
-    if (stamp.at_ms !== this.#id_ms || stamp.node !== this.#idNode) {
-      this.#idPrefix = auditEventId(this.#origin.host, stamp.node, stamp.at_ms, 0).slice(0, -1);
-      this.#id_ms = stamp.at_ms;
+    const second = Math.floor(stamp.at_ms / 1000);
+    if (second !== this.#idSecond || stamp.node !== this.#idNode) {
+      const firstOfSecond = auditEventId(this.#origin.host, stamp.node, second * 1000, 0);
+      this.#idPrefix = firstOfSecond.slice(0, -'000:0'.length);
+      this.#idSecond = second;
       this.#idNode = stamp.node;
     }
-    return this.#idPrefix + stamp.serial;
+    if (second === 0) return auditEventId(this.#origin.host, stamp.node, stamp.at_ms, stamp.serial);
+    return this.#idPrefix + (THREE_DIGITS[stamp.at_ms - second * 1000] as string) + stamp.serial;
   }
 }

@@ -1,11 +1,17 @@
 import type { ByteText } from '../../domain/byte-text.js';
-import { ascii, COLON, matches, SPACE } from './bytes.js';
+import { COLON, EQUALS, SPACE, word, wordOf } from './bytes.js';
 import { RecordType, TypeName } from './record-type.js';
 import type { TextCache } from './text-cache.js';
 
-const NODE = ascii('node=');
-const TYPE = ascii('type=');
-const STAMP = ascii('msg=audit(');
+const NODE_LENGTH = 'node='.length;
+const W_NODE = wordOf('node');
+const W_TYPE = wordOf('type');
+const TYPE_LENGTH = 'type='.length;
+const W_MSG = wordOf('msg=');
+const W_AUDIT = wordOf('audi');
+const STAMP_LENGTH = 'msg=audit('.length;
+const LETTER_T = 0x74;
+const OPEN = 0x28;
 const ZERO = 0x30;
 const DOT = 0x2e;
 const CLOSE = 0x29;
@@ -43,8 +49,8 @@ export class LineHeader {
   read(bytes: Buffer, start: number, end: number): HeaderProblem | null {
     let at = start;
     let node: ByteText | null = null;
-    if (matches(bytes, at, NODE)) {
-      const from = at + NODE.length;
+    if (word(bytes, at) === W_NODE && bytes[at + 4] === EQUALS) {
+      const from = at + NODE_LENGTH;
       at = from;
       const limit = Math.min(end, from + LONGEST_NODE);
       while (at < limit && bytes[at] !== SPACE) at++;
@@ -52,11 +58,11 @@ export class LineHeader {
       node = this.#names.text(bytes, from, at);
       at++;
     }
-    if (!matches(bytes, at, TYPE)) return 'not-a-record';
-    if (!this.#typeName.read(bytes, at + TYPE.length, end)) return 'not-a-record';
+    if (word(bytes, at) !== W_TYPE || bytes[at + 4] !== EQUALS) return 'not-a-record';
+    if (!this.#typeName.read(bytes, at + TYPE_LENGTH, end)) return 'not-a-record';
     at = this.#typeName.end;
-    if (!matches(bytes, at, STAMP)) return 'bad-stamp';
-    at += STAMP.length;
+    if (!isStampAt(bytes, at)) return 'bad-stamp';
+    at += STAMP_LENGTH;
     const repeated = this.#repeatsStamp(bytes, at);
     if (!repeated && !this.#readStamp(bytes, at, end)) {
       this.#stampLength = 0;
@@ -109,6 +115,16 @@ export class LineHeader {
     for (let i = 0; i < this.#stampLength; i++) this.#stamp[i] = bytes[start + i] as number;
     return true;
   }
+}
+
+/** `msg=audit(` */
+function isStampAt(bytes: Buffer, at: number): boolean {
+  return (
+    word(bytes, at) === W_MSG &&
+    word(bytes, at + 4) === W_AUDIT &&
+    bytes[at + 8] === LETTER_T &&
+    bytes[at + 9] === OPEN
+  );
 }
 
 function digitAt(bytes: Buffer, at: number): number {

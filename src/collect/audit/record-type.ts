@@ -1,4 +1,4 @@
-import { ascii, matches, SPACE } from './bytes.js';
+import { ascii, matches, SPACE, word, wordOf } from './bytes.js';
 
 /**
  * Record types told apart by their bytes. `OTHER` is any type that says nothing about relabels; `DAEMON_OTHER` is
@@ -26,15 +26,40 @@ export const RecordType = {
 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
-/** Names with the space that ends them, so that a longer name is not taken for a shorter one. */
-const NAMES = Object.entries(RecordType)
-  .filter(([, type]) => type !== RecordType.OTHER && type !== RecordType.DAEMON_OTHER)
-  .map(([name, type]) => ({ type, bytes: ascii(`${name} `) }));
+interface Name {
+  type: RecordType;
+  /** with the space that ends it, so that a longer name is not taken for a shorter one */
+  bytes: Uint8Array;
+}
 
-/** By first byte: at most six candidates are compared. The frequent types come first. */
-const BY_FIRST_BYTE: { type: RecordType; bytes: Uint8Array }[][] = Array.from({ length: 256 }, (_, first) =>
-  NAMES.filter(({ bytes }) => bytes[0] === first),
-);
+function nameOf(name: keyof typeof RecordType): Name {
+  return { type: RecordType[name], bytes: ascii(`${name} `) };
+}
+
+/** The first four letters of each, see `word`. */
+const W_PATH = wordOf('PATH');
+const W_CWD = wordOf('CWD ');
+const W_PROC = wordOf('PROC');
+const W_SYSC = wordOf('SYSC');
+const W_AVC = wordOf('AVC ');
+const W_EOE = wordOf('EOE ');
+const W_URIN = wordOf('URIN');
+const W_CONF = wordOf('CONF');
+const W_VIRT = wordOf('VIRT');
+const W_SERV = wordOf('SERV');
+const W_DAEM = wordOf('DAEM');
+
+const PATH = nameOf('PATH');
+const CWD = nameOf('CWD');
+const PROCTITLE = nameOf('PROCTITLE');
+const SYSCALL = nameOf('SYSCALL');
+const AVC = nameOf('AVC');
+const EOE = nameOf('EOE');
+const URINGOP = nameOf('URINGOP');
+const CONFIG_CHANGE = nameOf('CONFIG_CHANGE');
+const VIRT = [nameOf('VIRT_CONTROL'), nameOf('VIRT_RESOURCE'), nameOf('VIRT_MACHINE_ID')];
+const SERVICE = [nameOf('SERVICE_START'), nameOf('SERVICE_STOP')];
+const DAEMON_OF_NOTE = [nameOf('DAEMON_START'), nameOf('DAEMON_END'), nameOf('DAEMON_ABORT')];
 
 const DAEMON = ascii('DAEMON_');
 /** auditd older than the kernel prints the number: `UNKNOWN[1334]` */
@@ -50,15 +75,43 @@ export class TypeName {
 
   /** @returns false when there is no type name at `at` */
   read(bytes: Buffer, at: number, limit: number): boolean {
-    if (at >= limit) return false;
-    const candidates = BY_FIRST_BYTE[bytes[at] as number] as { type: RecordType; bytes: Uint8Array }[];
-    for (let i = 0; i < candidates.length; i++) {
-      const candidate = candidates[i] as { type: RecordType; bytes: Uint8Array };
-      if (!matches(bytes, at, candidate.bytes)) continue;
-      this.type = candidate.type;
-      this.end = at + candidate.bytes.length;
-      return this.end <= limit;
+    switch (word(bytes, at)) {
+      case W_PATH:
+        return this.#is(PATH, bytes, at, limit);
+      case W_CWD:
+        return this.#is(CWD, bytes, at, limit);
+      case W_PROC:
+        return this.#is(PROCTITLE, bytes, at, limit);
+      case W_SYSC:
+        return this.#is(SYSCALL, bytes, at, limit);
+      case W_AVC:
+        return this.#is(AVC, bytes, at, limit);
+      case W_EOE:
+        return this.#is(EOE, bytes, at, limit);
+      case W_URIN:
+        return this.#is(URINGOP, bytes, at, limit);
+      case W_CONF:
+        return this.#is(CONFIG_CHANGE, bytes, at, limit);
+      case W_VIRT:
+        return this.#isOneOf(VIRT, bytes, at, limit);
+      case W_SERV:
+        return this.#isOneOf(SERVICE, bytes, at, limit);
+      case W_DAEM:
+        return this.#isOneOf(DAEMON_OF_NOTE, bytes, at, limit);
+      default:
+        return this.#readOther(bytes, at, limit);
     }
+  }
+
+  #is(name: Name, bytes: Buffer, at: number, limit: number): boolean {
+    if (!matches(bytes, at, name.bytes)) return this.#readOther(bytes, at, limit);
+    this.type = name.type;
+    this.end = at + name.bytes.length;
+    return this.end <= limit;
+  }
+
+  #isOneOf(names: readonly Name[], bytes: Buffer, at: number, limit: number): boolean {
+    for (const name of names) if (matches(bytes, at, name.bytes)) return this.#is(name, bytes, at, limit);
     return this.#readOther(bytes, at, limit);
   }
 

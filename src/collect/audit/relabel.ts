@@ -59,7 +59,7 @@ export class RelabelInterpreter {
     const evidence =
       shape?.xattr === null
         ? null
-        : xattrEvidence(shape?.xattr ?? 'set', check !== null, size, caller.exe, caller.subject);
+        : xattrEvidence(shape?.xattr ?? 'set', check !== null, size, caller.program);
     return {
       serial: event.serial,
       node: event.node,
@@ -82,10 +82,10 @@ export class RelabelInterpreter {
       attribute: evidence === null ? null : evidence.attribute,
       attribute_confidence: evidence === null ? null : evidence.confidence,
       value_size: size,
-      pid: stated(call.pid) ?? check?.pid ?? null,
-      ppid: stated(call.ppid),
-      uid: stated(call.uid),
-      auid: stated(call.auid),
+      pid: call.pid ?? check?.pid ?? null,
+      ppid: call.ppid,
+      uid: call.uid,
+      auid: call.auid,
       exe: caller.exe,
       comm: caller.comm ?? check?.comm ?? null,
       subject: caller.subject ?? check?.scontext ?? null,
@@ -122,7 +122,7 @@ export class RelabelInterpreter {
   #namedPath(event: AssembledEvent, shape: CallShape | undefined): NamedPath {
     const { name } = this.#file;
     if (name?.startsWith('/')) return namedPath(name, null, false);
-    const fromCwd = shape !== undefined && (!shape.hasDirectory || this.#call.arguments[0] === AT_FDCWD);
+    const fromCwd = shape !== undefined && (!shape.hasDirectory || this.#call.argument(0) === AT_FDCWD);
     const cwd = event.find(RecordType.CWD);
     if (cwd < 0) return namedPath(name, null, fromCwd);
     return namedPath(
@@ -185,21 +185,20 @@ function pathOfCheck(check: AvcRecord | null): NamedPath {
 }
 
 function askedId(call: SyscallRecord, shape: CallShape, argument: number): number | null {
-  const value = argument < 0 ? -1 : (call.arguments[argument] as number);
-  if (value < 0 || value === UNCHANGED) return null;
+  const value = call.argument(argument);
+  if (value === null || value === UNCHANGED) return null;
   if (!shape.has16BitIds) return value;
   const narrow = value & UNCHANGED_16_BIT;
   return narrow === UNCHANGED_16_BIT ? null : narrow;
 }
 
 function askedMode(call: SyscallRecord, shape: CallShape): number | null {
-  const value = shape.modeArgument < 0 ? -1 : (call.arguments[shape.modeArgument] as number);
-  return value < 0 ? null : value & MODE_BITS;
+  const value = call.argument(shape.modeArgument);
+  return value === null ? null : value & MODE_BITS;
 }
 
 function valueSize(call: SyscallRecord, shape: CallShape): number | null {
-  if (shape.sizeArgument < 0 || call.a3IsWide) return null;
-  return stated(call.arguments[shape.sizeArgument] as number);
+  return call.isWide(shape.sizeArgument) ? null : call.argument(shape.sizeArgument);
 }
 
 function stated(value: number): number | null {

@@ -1,5 +1,16 @@
 import type { ByteText } from '../../domain/byte-text.js';
-import { ascii, decimal, hexLow32, matches, SPACE, signedDecimal } from './bytes.js';
+import {
+  ascii,
+  CARRIAGE_RETURN,
+  EQUALS,
+  GROUP_SEPARATOR,
+  HEX_DIGITS,
+  hexLow32,
+  matches,
+  NO_DIGIT,
+  SPACE,
+  signedDecimal,
+} from './bytes.js';
 import { FieldCursor, keyOf } from './field-cursor.js';
 import {
   type Architecture,
@@ -10,21 +21,9 @@ import {
 } from './syscall-table.js';
 import type { TextCache } from './text-cache.js';
 import { plainText, untrustedText } from './values.js';
+import { type Program, programOf } from './xattr-evidence.js';
 
-const ARCH = keyOf('arch');
-const SYSCALL = keyOf('syscall');
-const URING_OP = keyOf('uring_op');
 const SUCCESS = keyOf('success');
-const EXIT = keyOf('exit');
-const A0 = keyOf('a0');
-const A1 = keyOf('a1');
-const A2 = keyOf('a2');
-const A3 = keyOf('a3');
-const ITEMS = keyOf('items');
-const PPID = keyOf('ppid');
-const PID = keyOf('pid');
-const AUID = keyOf('auid');
-const UID = keyOf('uid');
 const GID = keyOf('gid');
 const COMM = keyOf('comm');
 const EXE = keyOf('exe');
@@ -35,7 +34,76 @@ const ARCH_PREFIX = ascii('arch=');
 const SYSCALL_PREFIX = ascii(' syscall=');
 const LETTER_Y = 0x79;
 const LETTER_N = 0x6e;
+const MINUS = 0x2d;
+const ZERO = 0x30;
 const WIDEST_32_BITS = 8;
+
+/** Numbers of a SYSCALL record by place; the places of a0..a3 follow each other. The first five are hex. */
+const Slot = {
+  A0: 0,
+  A1: 1,
+  A2: 2,
+  A3: 3,
+  ARCH: 4,
+  SYSCALL: 5,
+  EXIT: 6,
+  ITEMS: 7,
+  PPID: 8,
+  PID: 9,
+  AUID: 10,
+  UID: 11,
+  URING_OP: 12,
+} as const;
+const SLOTS = 13;
+const LAST_HEX_SLOT = Slot.ARCH;
+const NO_SLOT = -1;
+
+const K_A0 = keyOf('a0');
+const K_A1 = keyOf('a1');
+const K_A2 = keyOf('a2');
+const K_A3 = keyOf('a3');
+const K_ARCH = keyOf('arch');
+const K_SYSCALL = keyOf('syscall');
+const K_EXIT = keyOf('exit');
+const K_ITEMS = keyOf('items');
+const K_PPID = keyOf('ppid');
+const K_PID = keyOf('pid');
+const K_AUID = keyOf('auid');
+const K_UID = keyOf('uid');
+const K_URING_OP = keyOf('uring_op');
+
+function slotOf(key: number): number {
+  switch (key) {
+    case K_ARCH:
+      return Slot.ARCH;
+    case K_SYSCALL:
+      return Slot.SYSCALL;
+    case K_EXIT:
+      return Slot.EXIT;
+    case K_A0:
+      return Slot.A0;
+    case K_A1:
+      return Slot.A1;
+    case K_A2:
+      return Slot.A2;
+    case K_A3:
+      return Slot.A3;
+    case K_ITEMS:
+      return Slot.ITEMS;
+    case K_PPID:
+      return Slot.PPID;
+    case K_PID:
+      return Slot.PID;
+    case K_AUID:
+      return Slot.AUID;
+    case K_UID:
+      return Slot.UID;
+    case K_URING_OP:
+      return Slot.URING_OP;
+    default:
+      return NO_SLOT;
+  }
+}
 
 /** Who made a call: what stands after `uid=` in a SYSCALL record. */
 export interface Caller {
@@ -43,100 +111,143 @@ export interface Caller {
   exe: ByteText | null;
   subject: ByteText | null;
   key: ByteText | null;
+  program: Program;
 }
 
-const NO_CALLER: Caller = { comm: null, exe: null, subject: null, key: null };
+const NO_CALLER: Caller = { comm: null, exe: null, subject: null, key: null, program: 'other' };
 
 /**
- * A SYSCALL or URINGOP record. One object is reused from event to event.
- * Numbers that the record does not state are -1; ids are unsigned, so that is never an id.
+ * A SYSCALL or URINGOP record. One object is reused from event to event. Numbers that the record does not state, or
+ * that are garbled, are null.
  */
 export class SyscallRecord {
   arch: Architecture | undefined;
   /** undefined: not a call that relabels, or of an architecture that we do not know */
   shape: CallShape | undefined;
   success: boolean | null = null;
-  exit: number | null = null;
-  /** low 32 bits of a0..a3 */
-  readonly arguments = [-1, -1, -1, -1];
-  /** a3 does not fit 32 bits */
-  a3IsWide = false;
-  items = -1;
-  ppid = -1;
-  pid = -1;
-  auid = -1;
-  uid = -1;
   caller: Caller = NO_CALLER;
 
   readonly #texts: TextCache;
   readonly #cursor = new FieldCursor();
   readonly #callers = new CallerCache();
+  /** NaN: not stated */
+  readonly #numbers = new Float64Array(SLOTS).fill(Number.NaN);
+  #a3IsWide = false;
 
   constructor(texts: TextCache) {
     this.#texts = texts;
   }
 
+  get exit(): number | null {
+    return this.#stated(Slot.EXIT);
+  }
+
+  /** how many PATH records the event should have */
+  get items(): number {
+    return this.#stated(Slot.ITEMS) ?? 0;
+  }
+
+  get pid(): number | null {
+    return this.#stated(Slot.PID);
+  }
+
+  get ppid(): number | null {
+    return this.#stated(Slot.PPID);
+  }
+
+  get uid(): number | null {
+    return this.#stated(Slot.UID);
+  }
+
+  get auid(): number | null {
+    return this.#stated(Slot.AUID);
+  }
+
+  /** Low 32 bits of a0..a3, unsigned; null for -1, which stands for "no such argument". */
+  argument(index: number): number | null {
+    return index < 0 ? null : this.#stated(index);
+  }
+
+  /** The argument's upper half is in use. Only known of a3, the one that may be a size. */
+  isWide(index: number): boolean {
+    return index === Slot.A3 && this.#a3IsWide;
+  }
+
+  clear(): void {
+    this.arch = undefined;
+    this.shape = undefined;
+    this.success = null;
+    this.caller = NO_CALLER;
+    this.#numbers.fill(Number.NaN);
+    this.#a3IsWide = false;
+  }
+
+  /** One scan, in which each byte of the numbers is looked at once. */
   read(bytes: Buffer, start: number, end: number): void {
     this.clear();
-    const field = this.#cursor;
-    field.start(bytes, start, end);
-    while (field.next()) {
-      switch (field.key) {
-        case ARCH:
-          this.arch = architectureOf(hexLow32(bytes, field.valueStart, field.valueEnd));
-          break;
-        case SYSCALL:
-          if (this.arch !== undefined) {
-            const number = decimal(bytes, field.valueStart, field.valueEnd);
-            this.shape = number < 0 ? undefined : relabelCallOf(this.arch, number);
-          }
-          break;
-        case URING_OP:
-          this.shape = URING_SHAPES.get(decimal(bytes, field.valueStart, field.valueEnd));
-          break;
-        case SUCCESS: {
-          const first = bytes[field.valueStart];
-          if (first === LETTER_Y) this.success = true;
-          else if (first === LETTER_N) this.success = false;
-          break;
-        }
-        case EXIT:
-          this.exit = signedDecimal(bytes, field.valueStart, field.valueEnd);
-          break;
-        case A0:
-          this.arguments[0] = hexLow32(bytes, field.valueStart, field.valueEnd);
-          break;
-        case A1:
-          this.arguments[1] = hexLow32(bytes, field.valueStart, field.valueEnd);
-          break;
-        case A2:
-          this.arguments[2] = hexLow32(bytes, field.valueStart, field.valueEnd);
-          break;
-        case A3:
-          this.arguments[3] = hexLow32(bytes, field.valueStart, field.valueEnd);
-          this.a3IsWide = field.valueEnd - field.valueStart > WIDEST_32_BITS;
-          break;
-        case ITEMS:
-          this.items = decimal(bytes, field.valueStart, field.valueEnd);
-          break;
-        case PPID:
-          this.ppid = decimal(bytes, field.valueStart, field.valueEnd);
-          break;
-        case PID:
-          this.pid = decimal(bytes, field.valueStart, field.valueEnd);
-          break;
-        case AUID:
-          this.auid = decimal(bytes, field.valueStart, field.valueEnd);
-          break;
-        case UID:
-          this.uid = decimal(bytes, field.valueStart, field.valueEnd);
-          break;
-        case GID:
-          this.caller = this.#callerFrom(bytes, field.keyStart, end);
-          return;
-        default:
+    const numbers = this.#numbers;
+    let at = start;
+    while (at < end) {
+      const keyStart = at;
+      let key = 0;
+      while (at < end) {
+        const byte = bytes[at++] as number;
+        if (byte === EQUALS) break;
+        key = (Math.imul(key, 31) + byte) | 0;
       }
+      if (key === GID) {
+        this.caller = this.#callerFrom(bytes, keyStart, end);
+        break;
+      }
+      const slot = slotOf(key);
+      const valueStart = at;
+      if (slot === NO_SLOT) {
+        if (key === SUCCESS) this.success = successOf(bytes[at] as number);
+        while (at < end && !isValueEnd(bytes[at] as number)) at++;
+      } else {
+        let value = 0;
+        if (slot <= LAST_HEX_SLOT) {
+          for (; at < end; at++) {
+            const digit = HEX_DIGITS[bytes[at] as number] as number;
+            if (digit === NO_DIGIT) break;
+            value = (value << 4) | digit;
+          }
+          value >>>= 0;
+          if (slot === Slot.A3) this.#a3IsWide = at - valueStart > WIDEST_32_BITS;
+        } else {
+          const isNegative = bytes[at] === MINUS;
+          if (isNegative) at++;
+          for (; at < end; at++) {
+            const digit = (bytes[at] as number) - ZERO;
+            if (digit < 0 || digit > 9) break;
+            value = value * 10 + digit;
+          }
+          if (isNegative) value = -value;
+        }
+        const isWhole = at > valueStart && (at === end || isValueEnd(bytes[at] as number));
+        if (isWhole) numbers[slot] = value;
+        while (at < end && !isValueEnd(bytes[at] as number)) at++;
+      }
+      if (bytes[at] === GROUP_SEPARATOR) break;
+      at++;
     }
+    this.#findCall();
+  }
+
+  #findCall(): void {
+    const operation = this.#numbers[Slot.URING_OP] as number;
+    if (!Number.isNaN(operation)) {
+      this.shape = URING_SHAPES.get(operation);
+      return;
+    }
+    this.arch = architectureOf(this.#numbers[Slot.ARCH] as number);
+    const number = this.#numbers[Slot.SYSCALL] as number;
+    if (this.arch !== undefined && !Number.isNaN(number)) this.shape = relabelCallOf(this.arch, number);
+  }
+
+  #stated(slot: number): number | null {
+    const value = this.#numbers[slot] as number;
+    return Number.isNaN(value) ? null : value;
   }
 
   /** From `gid=` on, a record repeats itself for every call of the same program. */
@@ -164,27 +275,19 @@ export class SyscallRecord {
         default:
       }
     }
+    caller.program = programOf(caller.exe, caller.subject);
     this.#callers.keep(caller, bytes, start, end);
     return caller;
   }
+}
 
-  clear(): void {
-    this.arch = undefined;
-    this.shape = undefined;
-    this.success = null;
-    this.exit = null;
-    this.arguments[0] = -1;
-    this.arguments[1] = -1;
-    this.arguments[2] = -1;
-    this.arguments[3] = -1;
-    this.a3IsWide = false;
-    this.items = -1;
-    this.ppid = -1;
-    this.pid = -1;
-    this.auid = -1;
-    this.uid = -1;
-    this.caller = NO_CALLER;
-  }
+function successOf(firstLetter: number): boolean | null {
+  if (firstLetter === LETTER_Y) return true;
+  return firstLetter === LETTER_N ? false : null;
+}
+
+function isValueEnd(byte: number): boolean {
+  return byte === SPACE || byte === GROUP_SEPARATOR || byte === CARRIAGE_RETURN;
 }
 
 /** What the gate says of a SYSCALL record. */

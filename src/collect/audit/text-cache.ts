@@ -1,8 +1,9 @@
 import { type ByteText, byteTextFrom } from '../../domain/byte-text.js';
-import { hexDigit } from './bytes.js';
+import { HEX_DIGITS, NO_DIGIT } from './bytes.js';
 
 const SLOTS = 4096;
 const LONGEST_CACHED = 256;
+const HASHED_BYTES = 16;
 
 /**
  * Texts of a log repeat: the same paths, programs and labels, millions of times. This keeps the last text for each
@@ -49,18 +50,22 @@ function decodeHex(bytes: Buffer, start: number, end: number): ByteText {
   const length = end - start;
   const decoded = Buffer.allocUnsafe(length >> 1);
   for (let i = 0; i < decoded.length; i++) {
-    const high = hexDigit(bytes[start + 2 * i] as number);
-    const low = hexDigit(bytes[start + 2 * i + 1] as number);
-    if (high < 0 || low < 0) return byteTextFrom(bytes.subarray(start, end));
+    const high = HEX_DIGITS[bytes[start + 2 * i] as number] as number;
+    const low = HEX_DIGITS[bytes[start + 2 * i + 1] as number] as number;
+    if (high === NO_DIGIT || low === NO_DIGIT) return byteTextFrom(bytes.subarray(start, end));
     decoded[i] = (high << 4) | low;
   }
   return length % 2 === 0 ? byteTextFrom(decoded) : byteTextFrom(bytes.subarray(start, end));
 }
 
-/** `kind` keeps a quoted `"DEADBEEF"` and a bare one apart. */
+/**
+ * Over the length and the last bytes, in which paths and contexts differ most. `kind` keeps a quoted `"DEADBEEF"` and
+ * a bare one apart.
+ */
 function hashOf(bytes: Buffer, start: number, end: number, kind: number): number {
-  let hash = kind;
-  for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
+  let hash = ((end - start) << 1) | kind;
+  for (let i = Math.max(start, end - HASHED_BYTES); i < end; i++)
+    hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
   return hash;
 }
 

@@ -21,6 +21,15 @@ const LIBVIRT_PROGRAM = /\/(?:libvirtd|virt(?:qemu|lxc|storage|xen|ch)d)$/;
 const LIBVIRT_DOMAIN = /^[^:]*:[^:]*:virt(?:qemu)?d_t(?::|$)/;
 const LABELLING_PROGRAM = /\/(?:restorecon|setfiles|chcon|fixfiles|matchpathcon|restorecond)$/;
 
+/** Programs that write xattrs of their own kind. */
+export type Program = 'libvirt' | 'labeller' | 'other';
+
+export function programOf(exe: ByteText | null, subject: ByteText | null): Program {
+  if (exe !== null && LIBVIRT_PROGRAM.test(exe)) return 'libvirt';
+  if (subject !== null && LIBVIRT_DOMAIN.test(subject)) return 'libvirt';
+  return exe !== null && LABELLING_PROGRAM.test(exe) ? 'labeller' : 'other';
+}
+
 /**
  * Which attribute an xattr call changed. The name is a pointer in the record, so this is a ladder of evidence:
  * the kernel's own relabel check (AVC) is proof; else the size of the value and who wrote it. libvirt's remembered
@@ -32,16 +41,12 @@ export function xattrEvidence(
   operation: 'set' | 'remove',
   hasRelabelCheck: boolean,
   size: number | null,
-  exe: ByteText | null,
-  subject: ByteText | null,
+  program: Program,
 ): XattrEvidence {
   if (hasRelabelCheck) return SELINUX_CERTAIN;
-  const isLibvirt =
-    (exe !== null && LIBVIRT_PROGRAM.test(exe)) || (subject !== null && LIBVIRT_DOMAIN.test(subject));
-  if (operation === 'remove') return isLibvirt ? LIBVIRT_LIKELY : UNKNOWN_GUESS;
+  if (operation === 'remove') return program === 'libvirt' ? LIBVIRT_LIKELY : UNKNOWN_GUESS;
   if (size === null) return UNKNOWN_GUESS;
-  const mayBeContext = size >= CONTEXT_BYTES_MIN && size <= CONTEXT_BYTES_MAX;
-  if (isLibvirt && size > 0 && size < CONTEXT_BYTES_MIN) return LIBVIRT_LIKELY;
-  if (!mayBeContext) return OTHER_GUESS;
-  return isLibvirt || (exe !== null && LABELLING_PROGRAM.test(exe)) ? SELINUX_LIKELY : SELINUX_GUESS;
+  if (program === 'libvirt' && size > 0 && size < CONTEXT_BYTES_MIN) return LIBVIRT_LIKELY;
+  if (size < CONTEXT_BYTES_MIN || size > CONTEXT_BYTES_MAX) return OTHER_GUESS;
+  return program === 'other' ? SELINUX_GUESS : SELINUX_LIKELY;
 }

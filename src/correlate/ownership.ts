@@ -1,0 +1,382 @@
+import type { MissingEvidence, Proof } from '../domain/verdict.js';
+import type { Chain, Linkage } from './chains.js';
+import type { Custody } from './custody.js';
+import { coversAny, type HostRecord } from './host-record.js';
+import { BEFORE, type GuestRecord, type Incarnation } from './incarnations.js';
+import { LIFECYCLE_STREAMS, type LocalState, START_STOP_STREAMS } from './local-state.js';
+
+/** libvirt cleans up after a failed start within this time of recording the failure. */
+const CLEAN_UP_US = 120_000_000;
+
+type Local<S extends LocalState['state']> = Extract<LocalState, { state: S }>;
+
+/** Answers who owned the guest, for one way in which it can have gone from host to host. */
+export class Ownership {
+  private readonly linkage: Linkage;
+  private readonly records: ReadonlyMap<string, HostRecord>;
+  private readonly byHost: ReadonlyMap<string, GuestRecord>;
+  private readonly lockedStorage: boolean;
+
+  constructor(
+    linkage: Linkage,
+    records: ReadonlyMap<string, HostRecord>,
+    byHost: ReadonlyMap<string, GuestRecord>,
+    lockedStorage: boolean,
+  ) {
+    this.linkage = linkage;
+    this.records = records;
+    this.byHost = byHost;
+    this.lockedStorage = lockedStorage;
+  }
+
+  at(local: LocalState, host: string, position: number, byLibvirt: boolean): Custody {
+    switch (local.state) {
+      case 'owner':
+        return this.asOwner(local, host, position);
+      case 'starting':
+        return this.asStarting(local, host);
+      case 'incoming':
+        return this.asIncoming(local, host);
+      case 'handing-over':
+        return this.asHandingOver(local, host);
+      case 'absent':
+        return this.asAbsent(local, host, position, byLibvirt);
+      case 'silent':
+        return this.asSilent(local, host);
+    }
+  }
+
+  private asOwner(local: Local<'owner'>, host: string, position: number): Custody {
+    const { incarnation } = local;
+    if (incarnation.ownsEarlier && position < (incarnation.owns ?? 0)) {
+      return this.unknown(local, this.others(host), guestState(host));
+    }
+    if (this.hiddenHandOver(incarnation, position)) return this.unknown(local, this.others(host), guestState(host));
+    return this.unlessRivalled(local, incarnation, {
+      kind: 'this-host',
+      incarnation,
+      starting: false,
+      proof: [local.returned ? 'P4-source-resumed' : 'P7-own-incarnation'],
+    });
+  }
+
+  private asStarting(local: Local<'starting'>, host: string): Custody {
+    const { incarnation } = local;
+    if (incarnation.startFailed) {
+      const [last, next] = this.ownedAround(incarnation);
+      return this.elsewhere(local, host, last, next);
+    }
+    return this.unlessRivalled(local, incarnation, {
+      kind: 'this-host',
+      incarnation,
+      starting: true,
+      proof: ['P7-own-incarnation'],
+    });
+  }
+
+  /**
+   * A host that runs the guest is its owner unless a second host runs it, too. One that ran it through the whole
+   * record certainly did; any other that no hand-over ties to this one may have. Where QEMU's image lock works
+   * between hosts the second could not have started, so a start that succeeded excludes it.
+   */
+  private unlessRivalled(
+    local: Local<'owner'> | Local<'starting'>,
+    incarnation: Incarnation,
+    own: Extract<Custody, { kind: 'this-host' }>,
+  ): Custody {
+    const rivals: Incarnation[] = [];
+    for (const chain of this.linkage.chains) {
+      if (chain.includes(incarnation)) continue;
+      if (this.coversRecord(chain)) return this.otherOf(chain, incarnation.host, [chainProof(chain)], local);
+      rivals.push(...chain.filter((each) => each.host !== incarnation.host && !isOrderedBySave(each, incarnation)));
+    }
+    if (rivals.length === 0 || this.lockedStorage) return own;
+    // one that was there before the record and stayed to its end was there while any other came and went
+    return this.unknown(local, [...rivals, incarnation], orderMissing(), true);
+  }
+
+  /**
+   * A hole in every stream that could show the guest leaving this host, between the last sign that it was owned
+   * here and the position, with no later sign that it still was.
+   */
+  private hiddenHandOver(incarnation: Incarnation, position: number): boolean {
+    const record = this.records.get(incarnation.host) as HostRecord;
+    if (!LIFECYCLE_STREAMS.some((stream) => record.streams.has(stream))) return false;
+    if (coversAny(record, LIFECYCLE_STREAMS, incarnation.owns ?? BEFORE, position)) return false;
+    const endedAsOwner =
+      incarnation.endReason !== null && incarnation.endReason !== 'migrated' && !incarnation.endUnseen;
+    return !endedAsOwner && incarnation.lastSeen <= position;
+  }
+
+  private asIncoming(local: Local<'incoming'>, host: string): Custody {
+    const { incarnation } = local;
+    const proven = incarnation.kind === 'incoming' && local.sure;
+    if (proven) return this.otherOf(this.sourcesOf(incarnation), host, [incomingProof(incarnation)], local);
+    const spanning = this.spanning(...this.ownedAround(incarnation), host);
+    if (spanning && incarnation.owns === null) return this.otherOf(spanning, host, [chainProof(spanning)], local);
+    if (incarnation.opened === BEFORE && this.onlyMentionedBy(host)) {
+      return { kind: 'this-host', incarnation, starting: false, proof: ['P7-own-incarnation'] };
+    }
+    return this.unknown(local, this.others(host), guestState(host));
+  }
+
+  private asHandingOver(local: Local<'handing-over'>, host: string): Custody {
+    const { incarnation, handOver } = local;
+    if (handOver.result === 'resumed') {
+      return this.unlessRivalled({ state: 'owner', incarnation, returned: true }, incarnation, {
+        kind: 'this-host',
+        incarnation,
+        starting: false,
+        proof: ['P4-source-resumed'],
+      });
+    }
+    const successor = this.linkage.next.get(incarnation);
+    if (successor) {
+      const proof: Proof[] = handOver.result === 'ended' ? ['P2-handed-off-source'] : [];
+      return this.otherOf([successor], host, [...proof, 'P5-peer-resumed'], local);
+    }
+    if (handOver.result === 'ended') return this.otherOf([], host, ['P2-handed-off-source'], local);
+    const incoming = this.others(host).filter((other) => other.kind === 'incoming');
+    const failed = incoming.filter((other) => other.owns === null && this.endIsSure(other));
+    if (incoming.length > 0 && failed.length === incoming.length) {
+      // every destination is known to have failed, so nobody else had it: this host kept it, running or not
+      return { kind: 'this-host', incarnation, starting: false, proof: ['P1-failed-incoming'] };
+    }
+    return this.unknown(local, this.others(host), peerState(host));
+  }
+
+  private asAbsent(local: Local<'absent'>, host: string, position: number, byLibvirt: boolean): Custody {
+    const { last } = local;
+    const record = this.records.get(host) as HostRecord;
+    const [lastOwned, nextOwned] = this.ownedAt(host, position);
+    if (last && byLibvirt && this.isCleanUpAfter(last, record, position) && this.endIsSure(last)) {
+      return this.otherOf(this.sourcesOf(last), host, ['P1-failed-incoming'], local);
+    }
+    // between two positive marks of its own record a hole could hide a whole incarnation
+    if (!coversAny(record, START_STOP_STREAMS, last?.ended ?? BEFORE, position)) {
+      const spanning = this.spanning(lastOwned, nextOwned, host);
+      if (spanning && this.coversRecord(spanning)) return this.otherOf(spanning, host, [chainProof(spanning)], local);
+      return this.unknown(local, this.owning(), guestState(host));
+    }
+    return this.elsewhere(local, host, lastOwned, nextOwned);
+  }
+
+  /** A failed incoming start is recorded before libvirt restores its labels. */
+  private isCleanUpAfter(last: Incarnation, record: HostRecord, position: number): boolean {
+    if (last.kind !== 'incoming' || last.owns !== null || last.ended === null) return false;
+    return (record.times[position] as number) - (record.times[last.ended] as number) <= CLEAN_UP_US;
+  }
+
+  private asSilent(local: Local<'silent'>, host: string): Custody {
+    const record = this.records.get(host);
+    const watched = record !== undefined && coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length);
+    const spanning = this.spanning(null, null, host);
+    // a whole chain excludes that the silent host had it; a host without libvirt never has a guest
+    if (spanning && (watched || !record?.facts.hypervisor || this.coversRecord(spanning))) {
+      return this.otherOf(spanning, host, [chainProof(spanning)], local);
+    }
+    const owners = this.owning();
+    if (owners.length === 0) return this.unknown(local, [], guestState(null));
+    return this.unknown(local, owners, orderMissing(), true);
+  }
+
+  /** The asking host had no incarnation then: did one of the others run the guest throughout? */
+  private elsewhere(local: LocalState, host: string, last: Incarnation | null, next: Incarnation | null): Custody {
+    const spanning = this.spanning(last, next, host);
+    if (spanning) return this.otherOf(spanning, host, [chainProof(spanning)], local);
+    const owners = this.owning().filter((incarnation) => incarnation.host !== host);
+    if (owners.length > 0) return this.unknown(local, owners, orderMissing(), true);
+    const handedOver = last?.handOvers.at(-1)?.result === 'ended';
+    return !handedOver && this.nobodyElse(host)
+      ? { kind: 'nobody', proof: [] }
+      : this.unknown(local, [], guestState(null));
+  }
+
+  /**
+   * The incarnations that owned the guest without a break while the asking host had none: from its hand-over
+   * (`last`) or the beginning of the record, to its next take-over (`next`) or the end.
+   */
+  private spanning(last: Incarnation | null, next: Incarnation | null, host: string): Chain | null {
+    for (const chain of this.linkage.chains) {
+      let begin = 0;
+      if (last !== null) {
+        // it owned the guest before: only what it handed the guest on to can have had it since
+        const index = chain.indexOf(last);
+        if (index < 0 || index === chain.length - 1) continue;
+        begin = index + 1;
+      } else if (!beginsBefore(chain[0] as Incarnation)) continue;
+      const returned = next === null ? -1 : chain.indexOf(next, begin);
+      const part = chain.slice(begin, returned < 0 ? chain.length : returned);
+      if (part.length === 0 || part.some((incarnation) => incarnation.host === host)) continue;
+      if (returned < 0 && !this.openToTheEnd(part.at(-1) as Incarnation)) continue;
+      if (last === null && !this.isWatched(part[0] as Incarnation)) continue;
+      return part;
+    }
+    return null;
+  }
+
+  /** A chain that had the guest before the record begins and still has it when it ends. */
+  private coversRecord(chain: Chain): boolean {
+    const [first, last] = [chain[0] as Incarnation, chain.at(-1) as Incarnation];
+    return beginsBefore(first) && this.isWatched(first) && this.openToTheEnd(last);
+  }
+
+  /** Nothing is missing that could hide that an incarnation without a recorded start began within the record. */
+  private isWatched(incarnation: Incarnation): boolean {
+    const record = this.records.get(incarnation.host) as HostRecord;
+    return coversAny(record, START_STOP_STREAMS, BEFORE, incarnation.ended ?? record.events.length);
+  }
+
+  private openToTheEnd(incarnation: Incarnation): boolean {
+    if (incarnation.ended !== null) return false;
+    const handOver = incarnation.handOvers.at(-1);
+    if (handOver && handOver.result !== 'resumed') return false;
+    const record = this.records.get(incarnation.host) as HostRecord;
+    return coversAny(record, START_STOP_STREAMS, incarnation.lastSeen, record.events.length);
+  }
+
+  /** There are other hypervisors on record, and each is known not to have had the guest. */
+  private nobodyElse(host: string): boolean {
+    const others = this.otherHypervisors(host);
+    return (
+      others.length > 0 &&
+      others.every((record) => {
+        const own = this.byHost.get(record.host);
+        return own !== undefined && own.incarnations.length === 0 && own.listedOff !== null;
+      })
+    );
+  }
+
+  /**
+   * The record begins inside the incarnation and ends it in a way that an incoming guest can end, too. It was an
+   * ordinary one when every other hypervisor watched its guests all the time and none ever named this one: a guest
+   * that went on there would have had its disk taken away, and said so.
+   */
+  private onlyMentionedBy(host: string): boolean {
+    const others = this.otherHypervisors(host);
+    return (
+      others.length > 0 &&
+      others.every((record) => {
+        const silent = (this.byHost.get(record.host)?.incarnations.length ?? 0) === 0;
+        return silent && coversAny(record, LIFECYCLE_STREAMS, BEFORE, record.events.length);
+      })
+    );
+  }
+
+  private otherHypervisors(host: string): HostRecord[] {
+    return [...this.records.values()].filter((record) => record.facts.hypervisor && record.host !== host);
+  }
+
+  onlyOtherHypervisor(host: string): string | null {
+    const others = this.otherHypervisors(host);
+    return others.length === 1 ? (others[0] as HostRecord).host : null;
+  }
+
+  private otherOf(candidates: readonly Incarnation[], host: string, proof: Proof[], local: LocalState): Custody {
+    const found = candidates.length > 0 ? [...candidates] : this.owning().filter((each) => each.host !== host);
+    const hosts = new Set(found.map((incarnation) => incarnation.host));
+    const owner = hosts.size === 1 ? ([...hosts][0] as string) : null;
+    const named = hosts.size === 0 ? this.onlyOtherHypervisor(host) : owner;
+    const steady = found.length === 1 && this.coversRecord(found) && found[0]?.host !== host;
+    const proofs: Proof[] = steady && !proof.includes('P6-steady-owner') ? [...proof, 'P6-steady-owner'] : proof;
+    return { kind: 'other', owner: named, candidates: found, proof: proofs, local };
+  }
+
+  sourceOf(incarnation: Incarnation): Incarnation | null {
+    const candidates = this.sourcesOf(incarnation);
+    if (candidates.length === 1) return candidates[0] as Incarnation;
+    const owning = this.owning().filter((each) => each.host !== incarnation.host);
+    return candidates.length === 0 && owning.length === 1 ? (owning[0] as Incarnation) : null;
+  }
+
+  /** Where an incoming guest came from: its predecessor, or for a failed one whoever owned it meanwhile. */
+  private sourcesOf(incarnation: Incarnation): Incarnation[] {
+    const previous = this.linkage.previous.get(incarnation);
+    if (previous) return [previous];
+    return this.spanning(...this.ownedAround(incarnation), incarnation.host) ?? [];
+  }
+
+  /** The incarnations of the same host that owned the guest before and after. */
+  private ownedAround(incarnation: Incarnation): [Incarnation | null, Incarnation | null] {
+    const own = this.byHost.get(incarnation.host)?.incarnations ?? [];
+    const index = own.indexOf(incarnation);
+    return [
+      own.slice(0, index).findLast((each) => each.owns !== null) ?? null,
+      own.slice(index + 1).find((each) => each.owns !== null) ?? null,
+    ];
+  }
+
+  private ownedAt(host: string, position: number): [Incarnation | null, Incarnation | null] {
+    const owned = (this.byHost.get(host)?.incarnations ?? []).filter((each) => each.owns !== null);
+    return [
+      owned.findLast((each) => each.ended !== null && each.ended <= position) ?? null,
+      owned.find((each) => each.opened >= position) ?? null,
+    ];
+  }
+
+  private endIsSure(incarnation: Incarnation): boolean {
+    if (incarnation.startFailed) return true;
+    if (incarnation.ended === null) return false;
+    const record = this.records.get(incarnation.host) as HostRecord;
+    return coversAny(record, LIFECYCLE_STREAMS, incarnation.started ?? BEFORE, incarnation.ended);
+  }
+
+  private others(host: string): Incarnation[] {
+    return [...this.byHost.values()].flatMap((own) => (own.host === host ? [] : own.incarnations));
+  }
+
+  private owning(): Incarnation[] {
+    return [...this.byHost.values()].flatMap((own) => own.incarnations.filter((each) => each.owns !== null));
+  }
+
+  private unknown(local: LocalState, candidates: Incarnation[], missing: MissingEvidence, byOrder = false): Custody {
+    return { kind: 'unknown', candidates, missing: [missing], order: byOrder, local };
+  }
+}
+
+function beginsBefore(incarnation: Incarnation): boolean {
+  return incarnation.opened === BEFORE && incarnation.owns === BEFORE && !incarnation.ownsEarlier;
+}
+
+/** A guest is restored from what its save left: the one ended before the other began. */
+function isOrderedBySave(a: Incarnation, b: Incarnation): boolean {
+  const follows = (first: Incarnation, second: Incarnation) =>
+    first.endReason === 'saved' && second.startReason === 'restored';
+  return follows(a, b) || follows(b, a);
+}
+
+function incomingProof(incarnation: Incarnation): Proof {
+  const failed = incarnation.owns === null && (incarnation.startFailed || incarnation.ended !== null);
+  return failed ? 'P1-failed-incoming' : 'P3-before-takeover';
+}
+
+function chainProof(part: Chain): Proof {
+  const only = part.length === 1 ? (part[0] as Incarnation) : null;
+  if (!only) return 'P8-chain-of-owners';
+  return beginsBefore(only) ? 'P6-steady-owner' : 'P5-peer-resumed';
+}
+
+function guestState(host: string | null): MissingEvidence {
+  const where = host === null ? 'the other hypervisors' : host;
+  return {
+    what: 'guest-state',
+    host,
+    text: `whether the guest ran on ${where} then: virsh events without a hole, or \`virsh domstate --reason\` taken there`,
+  };
+}
+
+function peerState(host: string): MissingEvidence {
+  return {
+    what: 'peer-host',
+    host: null,
+    text: `what became of the guest that ${host} had stopped for hand-over: the records of the host it went to`,
+  };
+}
+
+export function orderMissing(): MissingEvidence {
+  return {
+    what: 'order',
+    host: null,
+    text: 'whether the guest’s start, end or move on the other host came before or after: a record that spans both, such as the owner’s from before the call to after it',
+  };
+}
