@@ -51,6 +51,8 @@ class LinkageSearch {
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly timed: boolean;
   private readonly heads: Incarnation[];
+  /** incarnations that surely begin a chain */
+  private readonly chainsBegun: number;
 
   constructor(owned: readonly Incarnation[][], records: ReadonlyMap<string, HostRecord>, timed: boolean) {
     this.owned = owned;
@@ -58,7 +60,9 @@ class LinkageSearch {
     this.timed = timed;
     const inOrder = owned.flat();
     // a guest whose taking over is on record continues a chain; only what is left over begins one
-    this.heads = [...inOrder.filter((each) => !wasHandedIn(each)), ...inOrder.filter(wasHandedIn)];
+    const begun = inOrder.filter((each) => !wasHandedIn(each));
+    this.heads = [...begun, ...inOrder.filter(wasHandedIn)];
+    this.chainsBegun = begun.length;
   }
 
   run(): this {
@@ -75,7 +79,7 @@ class LinkageSearch {
     const tail = chains.at(-1)?.at(-1);
     let continued = false;
     if (tail && wasHandedOut(tail)) {
-      for (const next of this.candidates(tail, used)) {
+      for (const next of this.candidates(chains.at(-1) as Chain, used)) {
         const tightened = this.timed ? new ClockBounds(bounds) : bounds;
         if (this.timed && !this.order(tightened, tail, next)) continue;
         continued = true;
@@ -89,11 +93,18 @@ class LinkageSearch {
     else this.keep(chains, bounds);
   }
 
-  private *candidates(tail: Incarnation, used: ReadonlySet<Incarnation>): Iterable<Incarnation> {
+  /**
+   * What the chain can go on with. One chain uses the incarnations of a host in their order; another chain may lie
+   * between them, so while further chains can come, later ones are tried as well.
+   */
+  private *candidates(chain: Chain, used: ReadonlySet<Incarnation>): Iterable<Incarnation> {
+    const tail = chain.at(-1) as Incarnation;
+    const moreChains = this.heads.some((each) => !used.has(each) && !wasHandedIn(each)) || this.chainsBegun > 1;
     for (const list of this.owned) {
       if (list[0]?.host === tail.host) continue;
-      const next = list.find((each) => wasHandedIn(each) && !used.has(each));
-      if (next && isAlike(tail, next)) yield next;
+      const last = list.findLastIndex((each) => chain.includes(each));
+      const open = list.filter((each, index) => index > last && wasHandedIn(each) && !used.has(each));
+      for (const next of moreChains ? open : open.slice(0, 1)) if (isAlike(tail, next)) yield next;
     }
   }
 

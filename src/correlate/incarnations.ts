@@ -67,6 +67,9 @@ export interface Incarnation {
 
 type Source = 'audit' | 'virsh';
 
+/** Domain events of virsh that no paused source of a migration gives. */
+const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set(['device-added', 'device-removed', 'block-job', 'block-job-2']);
+
 /** The streams of one host tell of one start or stop within this time of each other. */
 const SAME_MOMENT_US = 10_000_000;
 
@@ -109,10 +112,15 @@ export class IncarnationReader {
       case 'GuestIoError':
         this.alive(position);
         break;
+      case 'ImageAssigned':
+        // plugging, snapshots and block jobs need a running guest; the list of a start does not
+        if (event.body.source === 'audit' && event.body.reason !== 'start') this.working(position);
+        break;
       case 'DomainEventSeen':
         if (event.body.event === 'guest-log:shutting-down' && this.open) {
           this.open.shuttingDown = { at: position, reason: event.body.detail };
         }
+        if (NEEDS_A_RUNNING_GUEST.has(event.body.event)) this.working(position);
         break;
       case 'DaemonChanged':
         this.open?.daemonRestarts.push(position);
@@ -136,6 +144,7 @@ export class IncarnationReader {
       current.owns = position;
       current.tookOverAt = 'before';
     }
+    if (state === 'running') this.working(position);
     this.see(position);
   }
 
@@ -254,6 +263,7 @@ export class IncarnationReader {
 
   private suspend(detail: string | null, position: number): void {
     const current = this.open ?? this.beginUnseen(true);
+    if (detail === 'Paused') this.working(position);
     current.provisionalSince = null;
     this.see(position);
     if (current.owns === null) {
@@ -280,6 +290,7 @@ export class IncarnationReader {
     const current = this.open as unknown as Incarnation;
     this.see(position);
     if (current.owns === null) return; // status of the incoming side
+    if (status === 'setup' && this.isFinished(current)) this.working(position);
     const job = current.jobs.at(-1);
     if (status === 'setup' || !job || isFinal(job.status)) {
       if (status !== 'none') current.jobs.push({ from: position, to: position, status });
@@ -291,12 +302,31 @@ export class IncarnationReader {
     if (status === 'postcopy-active' && handOver?.result === 'open') handOver.postCopy = true;
   }
 
+  /** The last job is over, so a new one is a new attempt to move a guest that is still here. */
+  private isFinished(current: Incarnation): boolean {
+    const job = current.jobs.at(-1);
+    return job !== undefined && current.handOvers.at(-1)?.result === 'open';
+  }
+
   /** Something that only a running guest's QEMU says; a last word can be written after the end. */
   private alive(position: number): void {
     const last = this.incarnations.at(-1);
     if (!this.open && last?.ended != null && this.sameMoment(last.ended, position)) return;
     if (!this.open) this.beginUnseen(true);
     if (this.open) this.open.provisionalSince = null;
+    this.see(position);
+  }
+
+  /**
+   * Something that happens only to a guest that runs here. A source whose daemon died in the hand-over resumes its
+   * guest without a word: this is how it shows.
+   */
+  private working(position: number): void {
+    const handOver = this.open?.handOvers.at(-1);
+    if (handOver?.result === 'open') {
+      handOver.result = 'resumed';
+      handOver.to = position;
+    }
     this.see(position);
   }
 

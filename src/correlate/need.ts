@@ -83,15 +83,19 @@ function ownerAnswer(call: RelabelObserved, need: Need): Answer {
 }
 
 /** Types that every confined guest may read (virtual_image_context of the policies in use). */
-const READABLE_BY_ALL = new Set(['virt_content_t', 'svirt_image_t']);
+const CONTENT_TYPE = 'virt_content_t';
+const IMAGE_TYPE = 'svirt_image_t';
 
 function contextAnswer(asked: string | null, need: Need, use: Use): Answer {
   if (asked === null) return 'unknown';
   if (need.context !== null && asked === need.context) return 'same';
   const context = parseContext(asked);
   if (!context) return 'unknown';
-  // libvirt labels backing files, read-only and shareable disks alike for all guests
-  if ((use.readOnly || use.shareable) && context.categories.size === 0 && READABLE_BY_ALL.has(context.type)) return 'same';
+  // libvirt labels backing files, read-only and shareable disks alike for all guests; it gives content's label only to
+  // what the guest's present definition opens for reading
+  if (context.categories.size === 0 && (context.type === CONTENT_TYPE || ((use.readOnly || use.shareable) && context.type === IMAGE_TYPE))) {
+    return 'same';
+  }
   if (need.context === null) return 'unknown';
   const needed = parseContext(need.context);
   if (!needed) return 'unknown';
