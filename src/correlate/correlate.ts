@@ -1,5 +1,5 @@
-import type { GuestRef, HostReport, RelabelReport, Report } from '../domain/report.js';
-import type { Verdict } from '../domain/verdict.js';
+import type { FindingReport, GuestRef, HostReport, RelabelReport, Report } from '../domain/report.js';
+import type { Severity, Verdict } from '../domain/verdict.js';
 import type { Event } from '../events/event.js';
 import { alignClocks } from './clock-alignment.js';
 import { GuestCustody } from './custody.js';
@@ -46,13 +46,28 @@ function compareCopies(a: Event, b: Event): number {
   return b.witness.length - a.witness.length || a.sequence - b.sequence || Buffer.compare(a.witness, b.witness);
 }
 
-/** Everything that can be said about the events taken in so far. */
+/** Everything that can be said about the events taken in so far; each cluster is a world of its own. */
 export function decide(state: CorrelatorState): Report {
-  const records = recordsOf(state.events.values());
+  const byCluster = new Map<string, Event[]>();
+  for (const event of state.events.values()) push(byCluster, event.cluster, event);
+  const reports = [...byCluster.keys()]
+    .sort()
+    .map((cluster) => decideCluster(byCluster.get(cluster) as Event[], state.options));
+  return {
+    hosts: reports.flatMap((report) => report.hosts),
+    migrations: reports.flatMap((report) => report.migrations),
+    relabels: reports.flatMap((report) => report.relabels),
+    findings: reports.flatMap((report) => report.findings).sort(byUrgency),
+    timeline: reports.flatMap((report) => report.timeline),
+  };
+}
+
+function decideCluster(events: readonly Event[], options: CorrelatorOptions): Report {
+  const records = recordsOf(events);
   const names = new GuestNames([...records.values()]);
   const storages = new StorageMap(records, {
-    sharedPaths: state.options.sharedPaths ?? [],
-    localPaths: state.options.localPaths ?? [],
+    sharedPaths: options.sharedPaths ?? [],
+    localPaths: options.localPaths ?? [],
   });
   const images = new ImageMap([...records.values()], storages, names);
   const positions = positionsByGuest(records, names);
@@ -103,7 +118,7 @@ export function decide(state: CorrelatorState): Report {
     hosts: [...records.values()].map(hostReport),
     migrations: views.flatMap((view) => view.migrations.map((migration) => migration.report)),
     relabels: relabelReports(views, calls),
-    findings: findings.sort((a, b) => severityRank(a.severity) - severityRank(b.severity) || (a.id < b.id ? -1 : 1)),
+    findings,
     timeline: views.flatMap((view) =>
       guestTimeline(view, records, (host) => positions.get(view.key)?.get(host) ?? [], offsets),
     ),
@@ -218,6 +233,8 @@ function hostReport(record: HostRecord): HostReport {
   };
 }
 
-function severityRank(severity: 'critical' | 'warning' | 'info'): number {
-  return severity === 'critical' ? 0 : severity === 'warning' ? 1 : 2;
+const SEVERITY_RANK: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
+
+function byUrgency(a: FindingReport, b: FindingReport): number {
+  return SEVERITY_RANK[a.severity] - SEVERITY_RANK[b.severity] || (a.id < b.id ? -1 : 1);
 }

@@ -61,7 +61,7 @@ export function readFields(
   const field = new FieldCursor();
   field.start(bytes, start, end);
   while (field.next()) {
-    const name = bytes.toString('latin1', field.keyStart, field.valueStart - (field.quoted ? 2 : 1));
+    const name = texts.text(bytes, field.keyStart, field.keyEnd);
     const value = plainText(field, bytes, texts);
     if (value !== null && !fields.has(name)) fields.set(name, value);
   }

@@ -16,6 +16,7 @@ export class FieldCursor {
   /** name of the current field, see `keyOf` */
   key = 0;
   keyStart = 0;
+  keyEnd = 0;
   valueStart = 0;
   valueEnd = 0;
   quoted = false;
@@ -53,27 +54,43 @@ export class FieldCursor {
       }
     }
     this.key = key;
-    at++;
-    if (at < end && bytes[at] === QUOTE) {
-      const from = ++at;
-      while (at < end && bytes[at] !== QUOTE) at++;
-      if (at >= end) {
+    this.keyEnd = at;
+    return this.readValue(at + 1);
+  }
+
+  /** Index after the current value and its quotes. */
+  get end(): number {
+    return this.#at;
+  }
+
+  /**
+   * Makes what stands at `at` the current value, for those who know where one begins.
+   *
+   * @returns false when it is quoted and the quote does not end
+   */
+  readValue(from: number): boolean {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    if (from < end && bytes[from] === QUOTE) {
+      const close = bytes.indexOf(QUOTE, from + 1);
+      if (close < 0 || close >= end) {
         this.broken = true;
         return this.#stop();
       }
       this.quoted = true;
-      this.valueStart = from;
-      this.valueEnd = at;
-      this.#at = at + 1;
+      this.valueStart = from + 1;
+      this.valueEnd = close;
+      this.#at = close + 1;
       return true;
     }
-    this.quoted = false;
-    this.valueStart = at;
+    let at = from;
     while (at < end) {
       const byte = bytes[at] as number;
       if (byte === SPACE || byte === GROUP_SEPARATOR) break;
       at++;
     }
+    this.quoted = false;
+    this.valueStart = from;
     this.valueEnd = at;
     this.#at = at;
     return true;

@@ -1,4 +1,5 @@
 import type { ByteText } from '../../domain/byte-text.js';
+import { ByteView } from './byte-view.js';
 import { COLON, EQUALS, SPACE, word, wordOf } from './bytes.js';
 import { RecordType, TypeName } from './record-type.js';
 import type { TextCache } from './text-cache.js';
@@ -38,7 +39,9 @@ export class LineHeader {
 
   readonly #names: TextCache;
   readonly #typeName = new TypeName();
+  readonly #view = new ByteView();
   readonly #stamp = new Uint8Array(LONGEST_STAMP);
+  readonly #stampView = new DataView(this.#stamp.buffer);
   #stampLength = 0;
 
   constructor(names: TextCache) {
@@ -82,12 +85,14 @@ export class LineHeader {
     return null;
   }
 
-  /** Last digits first: they differ soonest. */
   #repeatsStamp(bytes: Buffer, at: number): boolean {
     const length = this.#stampLength;
-    if (length === 0 || bytes[at + length] !== CLOSE || bytes[at + length + 1] !== COLON) return false;
-    for (let i = length - 1; i >= 0; i--) if (bytes[at + i] !== this.#stamp[i]) return false;
-    return true;
+    return (
+      length > 0 &&
+      bytes[at + length] === CLOSE &&
+      bytes[at + length + 1] === COLON &&
+      this.#view.equals(bytes, at, this.#stampView, length)
+    );
   }
 
   #readStamp(bytes: Buffer, start: number, end: number): boolean {

@@ -1,17 +1,19 @@
 import type { ByteText } from '../../domain/byte-text.js';
-import { ascii, COLON, decimal, hexLow32, isDigits, matches, octal } from './bytes.js';
+import { ascii, COLON, decimal, EQUALS, hexLow32, isDigits, matches, octal, word, wordOf } from './bytes.js';
 import { FieldCursor, keyOf } from './field-cursor.js';
 import type { TextCache } from './text-cache.js';
 import { plainText, untrustedText } from './values.js';
 
-const NAME = keyOf('name');
-const INODE = keyOf('inode');
-const DEV = keyOf('dev');
-const MODE = keyOf('mode');
-const OUID = keyOf('ouid');
-const OGID = keyOf('ogid');
-const OBJ = keyOf('obj');
-const NAMETYPE = keyOf('nametype');
+/** How a field's name begins: see `word`. */
+const W_NAME = wordOf('name');
+const W_INODE = wordOf('inod');
+const W_DEV = wordOf('dev=');
+const W_MODE = wordOf('mode');
+const W_OUID = wordOf('ouid');
+const W_OGID = wordOf('ogid');
+const W_OBJ = wordOf('obj=');
+
+const NAMETYPE = ascii('nametype=');
 const CWD = keyOf('cwd');
 
 const NORMAL = ascii('NORMAL');
@@ -48,38 +50,50 @@ export class PathRecord {
     this.clear();
     const field = this.#cursor;
     field.start(bytes, start, end);
-    while (field.next()) {
-      switch (field.key) {
-        case NAME:
-          this.name = untrustedText(field, bytes, this.#texts);
+    let at = start;
+    while (at < end) {
+      switch (word(bytes, at)) {
+        case W_NAME:
+          if (bytes[at + 4] === EQUALS) {
+            if (!field.readValue(at + 5)) return false;
+            this.name = untrustedText(field, bytes, this.#texts);
+          } else if (matches(bytes, at, NAMETYPE)) {
+            this.nametype = nametypeAt(bytes, at + NAMETYPE.length);
+            return true;
+          } else {
+            field.readValue(at);
+          }
           break;
-        case INODE:
+        case W_INODE:
+          field.readValue(at + 'inode='.length);
           if (isDigits(bytes, field.valueStart, field.valueEnd))
             this.inode = this.#texts.text(bytes, field.valueStart, field.valueEnd);
           break;
-        case DEV:
+        case W_DEV:
+          field.readValue(at + 'dev='.length);
           this.dev = this.#device(bytes, field.valueStart, field.valueEnd);
           break;
-        case MODE:
+        case W_MODE:
+          field.readValue(at + 'mode='.length);
           this.mode = octal(bytes, field.valueStart, field.valueEnd);
           break;
-        case OUID:
+        case W_OUID:
+          field.readValue(at + 'ouid='.length);
           this.ouid = decimal(bytes, field.valueStart, field.valueEnd);
           break;
-        case OGID:
+        case W_OGID:
+          field.readValue(at + 'ogid='.length);
           this.ogid = decimal(bytes, field.valueStart, field.valueEnd);
           break;
-        case OBJ:
+        case W_OBJ:
+          field.readValue(at + 'obj='.length);
           field.extendOverWords();
           this.context = plainText(field, bytes, this.#texts);
           break;
-        case NAMETYPE:
-          if (matches(bytes, field.valueStart, NORMAL)) this.nametype = 'NORMAL';
-          else if (matches(bytes, field.valueStart, UNKNOWN)) this.nametype = 'UNKNOWN';
-          else this.nametype = 'other';
-          return true;
         default:
+          field.readValue(at);
       }
+      at = field.end + 1;
     }
     return false;
   }
@@ -114,6 +128,11 @@ export class PathRecord {
     this.context = null;
     this.nametype = null;
   }
+}
+
+function nametypeAt(bytes: Buffer, at: number): 'NORMAL' | 'UNKNOWN' | 'other' {
+  if (matches(bytes, at, NORMAL)) return 'NORMAL';
+  return matches(bytes, at, UNKNOWN) ? 'UNKNOWN' : 'other';
 }
 
 /** The directory of a CWD record; null when garbled or not stated. */

@@ -1,4 +1,5 @@
 import type { ByteText } from '../../domain/byte-text.js';
+import { ByteView, copied } from './byte-view.js';
 import {
   ascii,
   CARRIAGE_RETURN,
@@ -10,6 +11,8 @@ import {
   NO_DIGIT,
   SPACE,
   signedDecimal,
+  word,
+  wordOf,
 } from './bytes.js';
 import { FieldCursor, keyOf } from './field-cursor.js';
 import {
@@ -23,8 +26,6 @@ import type { TextCache } from './text-cache.js';
 import { plainText, untrustedText } from './values.js';
 import { type Program, programOf } from './xattr-evidence.js';
 
-const SUCCESS = keyOf('success');
-const GID = keyOf('gid');
 const COMM = keyOf('comm');
 const EXE = keyOf('exe');
 const SUBJ = keyOf('subj');
@@ -58,50 +59,48 @@ const SLOTS = 13;
 const LAST_HEX_SLOT = Slot.ARCH;
 const NO_SLOT = -1;
 
-const K_A0 = keyOf('a0');
-const K_A1 = keyOf('a1');
-const K_A2 = keyOf('a2');
-const K_A3 = keyOf('a3');
-const K_ARCH = keyOf('arch');
-const K_SYSCALL = keyOf('syscall');
-const K_EXIT = keyOf('exit');
-const K_ITEMS = keyOf('items');
-const K_PPID = keyOf('ppid');
-const K_PID = keyOf('pid');
-const K_AUID = keyOf('auid');
-const K_UID = keyOf('uid');
-const K_URING_OP = keyOf('uring_op');
+/** How a field's name begins, and what it is: see `word`. */
+const W_ARCH = wordOf('arch');
+const W_SYSCALL = wordOf('sysc');
+const W_EXIT = wordOf('exit');
+const W_ITEMS = wordOf('item');
+const W_PPID = wordOf('ppid');
+const W_PID = wordOf('pid=');
+const W_AUID = wordOf('auid');
+const W_UID = wordOf('uid=');
+const W_URING_OP = wordOf('urin');
+const W_SUCCESS = wordOf('succ');
+const W_GID = wordOf('gid=');
+const LETTER_A = 0x61;
 
-function slotOf(key: number): number {
-  switch (key) {
-    case K_ARCH:
+/** Lengths of the names by slot; a field whose `=` stands elsewhere is another one. */
+const NAME_LENGTHS = new Uint8Array(SLOTS);
+for (const [name, slot] of Object.entries(Slot)) NAME_LENGTHS[slot] = name.length;
+
+function slotAt(bytes: Buffer, at: number): number {
+  switch (word(bytes, at)) {
+    case W_ARCH:
       return Slot.ARCH;
-    case K_SYSCALL:
+    case W_SYSCALL:
       return Slot.SYSCALL;
-    case K_EXIT:
+    case W_EXIT:
       return Slot.EXIT;
-    case K_A0:
-      return Slot.A0;
-    case K_A1:
-      return Slot.A1;
-    case K_A2:
-      return Slot.A2;
-    case K_A3:
-      return Slot.A3;
-    case K_ITEMS:
+    case W_ITEMS:
       return Slot.ITEMS;
-    case K_PPID:
+    case W_PPID:
       return Slot.PPID;
-    case K_PID:
+    case W_PID:
       return Slot.PID;
-    case K_AUID:
+    case W_AUID:
       return Slot.AUID;
-    case K_UID:
+    case W_UID:
       return Slot.UID;
-    case K_URING_OP:
+    case W_URING_OP:
       return Slot.URING_OP;
-    default:
-      return NO_SLOT;
+    default: {
+      const argument = (bytes[at + 1] as number) - ZERO;
+      return bytes[at] === LETTER_A && argument >= 0 && argument <= 3 ? argument : NO_SLOT;
+    }
   }
 }
 
@@ -185,53 +184,51 @@ export class SyscallRecord {
   /** One scan, in which each byte of the numbers is looked at once. */
   read(bytes: Buffer, start: number, end: number): void {
     this.clear();
-    const numbers = this.#numbers;
     let at = start;
     while (at < end) {
-      const keyStart = at;
-      let key = 0;
-      while (at < end) {
-        const byte = bytes[at++] as number;
-        if (byte === EQUALS) break;
-        key = (Math.imul(key, 31) + byte) | 0;
-      }
-      if (key === GID) {
-        this.caller = this.#callerFrom(bytes, keyStart, end);
-        break;
-      }
-      const slot = slotOf(key);
-      const valueStart = at;
-      if (slot === NO_SLOT) {
-        if (key === SUCCESS) this.success = successOf(bytes[at] as number);
-        while (at < end && !isValueEnd(bytes[at] as number)) at++;
+      const slot = slotAt(bytes, at);
+      const nameEnd = slot === NO_SLOT ? at : at + (NAME_LENGTHS[slot] as number);
+      if (slot !== NO_SLOT && bytes[nameEnd] === EQUALS) {
+        at = this.#readNumber(slot, bytes, nameEnd + 1, end);
       } else {
-        let value = 0;
-        if (slot <= LAST_HEX_SLOT) {
-          for (; at < end; at++) {
-            const digit = HEX_DIGITS[bytes[at] as number] as number;
-            if (digit === NO_DIGIT) break;
-            value = (value << 4) | digit;
-          }
-          value >>>= 0;
-          if (slot === Slot.A3) this.#a3IsWide = at - valueStart > WIDEST_32_BITS;
-        } else {
-          const isNegative = bytes[at] === MINUS;
-          if (isNegative) at++;
-          for (; at < end; at++) {
-            const digit = (bytes[at] as number) - ZERO;
-            if (digit < 0 || digit > 9) break;
-            value = value * 10 + digit;
-          }
-          if (isNegative) value = -value;
+        const first = word(bytes, at);
+        if (first === W_GID) {
+          this.caller = this.#callerFrom(bytes, at, end);
+          break;
         }
-        const isWhole = at > valueStart && (at === end || isValueEnd(bytes[at] as number));
-        if (isWhole) numbers[slot] = value;
-        while (at < end && !isValueEnd(bytes[at] as number)) at++;
+        if (first === W_SUCCESS) this.success = successOf(bytes[at + 'success='.length] as number);
       }
+      while (at < end && !isValueEnd(bytes[at] as number)) at++;
       if (bytes[at] === GROUP_SEPARATOR) break;
       at++;
     }
     this.#findCall();
+  }
+
+  /** @returns the index after the digits; what follows other than the end of the value makes it none */
+  #readNumber(slot: number, bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    let value = 0;
+    if (slot <= LAST_HEX_SLOT) {
+      for (; at < end; at++) {
+        const digit = HEX_DIGITS[bytes[at] as number] as number;
+        if (digit === NO_DIGIT) break;
+        value = (value << 4) | digit;
+      }
+      value >>>= 0;
+      if (slot === Slot.A3) this.#a3IsWide = at - start > WIDEST_32_BITS;
+    } else {
+      const isNegative = bytes[at] === MINUS;
+      if (isNegative) at++;
+      for (; at < end; at++) {
+        const digit = (bytes[at] as number) - ZERO;
+        if (digit < 0 || digit > 9) break;
+        value = value * 10 + digit;
+      }
+      if (isNegative) value = -value;
+    }
+    if (at > start && (at === end || isValueEnd(bytes[at] as number))) this.#numbers[slot] = value;
+    return at;
   }
 
   #findCall(): void {
@@ -319,23 +316,24 @@ const SAMPLE_STEP = 7;
 
 /** The last caller for each hash of the bytes that state it. */
 class CallerCache {
-  readonly #written: (Buffer | null)[] = new Array<Buffer | null>(CALLER_SLOTS).fill(null);
+  readonly #written: (DataView | null)[] = new Array<DataView | null>(CALLER_SLOTS).fill(null);
   readonly #callers: Caller[] = new Array<Caller>(CALLER_SLOTS).fill(NO_CALLER);
+  readonly #view = new ByteView();
   #slot = 0;
 
   find(bytes: Buffer, start: number, end: number): Caller | null {
-    let hash = end - start;
+    const length = end - start;
+    let hash = length;
     for (let i = start; i < end; i += SAMPLE_STEP) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
     this.#slot = (hash ^ (hash >>> 16)) & (CALLER_SLOTS - 1);
-    const written = this.#written[this.#slot] as Buffer | null;
-    if (written === null || written.length !== end - start) return null;
-    for (let i = 0; i < written.length; i++) if (written[i] !== bytes[start + i]) return null;
-    return this.#callers[this.#slot] as Caller;
+    const written = this.#written[this.#slot] as DataView | null;
+    if (written === null || written.byteLength !== length) return null;
+    return this.#view.equals(bytes, start, written, length) ? (this.#callers[this.#slot] as Caller) : null;
   }
 
   /** Under the bytes that `find` was just asked for. */
   keep(caller: Caller, bytes: Buffer, start: number, end: number): void {
-    this.#written[this.#slot] = Buffer.from(bytes.subarray(start, end));
+    this.#written[this.#slot] = copied(bytes, start, end);
     this.#callers[this.#slot] = caller;
   }
 }

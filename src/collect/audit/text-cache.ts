@@ -1,9 +1,16 @@
 import { type ByteText, byteTextFrom } from '../../domain/byte-text.js';
+import { ByteView, copied } from './byte-view.js';
 import { HEX_DIGITS, NO_DIGIT } from './bytes.js';
 
 const SLOTS = 4096;
 const LONGEST_CACHED = 256;
 const HASHED_BYTES = 16;
+const UNCACHED = 0x7fffffff;
+const NOTHING = new DataView(new ArrayBuffer(0));
+
+/** Part of the hash: a quoted `"DEADBEEF"` and a bare one are two texts. */
+const Kind = { PLAIN: 0, HEX: 1 } as const;
+type Kind = (typeof Kind)[keyof typeof Kind];
 
 /**
  * Texts of a log repeat: the same paths, programs and labels, millions of times. This keeps the last text for each
@@ -12,35 +19,44 @@ const HASHED_BYTES = 16;
  */
 export class TextCache {
   readonly #hashes = new Int32Array(SLOTS);
-  readonly #written: string[] = new Array<string>(SLOTS).fill('');
+  readonly #written: DataView[] = new Array<DataView>(SLOTS).fill(NOTHING);
   readonly #texts: ByteText[] = new Array<ByteText>(SLOTS).fill('');
+  readonly #view = new ByteView();
 
   /** The bytes as they stand. */
   text(bytes: Buffer, start: number, end: number): ByteText {
-    const length = end - start;
-    if (length > LONGEST_CACHED) return byteTextFrom(bytes.subarray(start, end));
-    const hash = hashOf(bytes, start, end, 0);
-    const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
-    if (this.#hashes[slot] === hash && isWritten(this.#written[slot] as string, bytes, start, length))
-      return this.#texts[slot] as ByteText;
-    const text = byteTextFrom(bytes.subarray(start, end));
-    this.#hashes[slot] = hash;
-    this.#written[slot] = bytes.toString('latin1', start, end);
-    this.#texts[slot] = text;
-    return text;
+    const slot = this.#slotOf(bytes, start, end, Kind.PLAIN);
+    if (slot === UNCACHED) return byteTextFrom(bytes.subarray(start, end));
+    if (slot >= 0) return this.#texts[slot] as ByteText;
+    return this.#keep(~slot, byteTextFrom(bytes.subarray(start, end)), bytes, start, end);
   }
 
   /** The bytes that the hex digits stand for; the digits themselves when they are no even number of hex digits. */
   hex(bytes: Buffer, start: number, end: number): ByteText {
+    const slot = this.#slotOf(bytes, start, end, Kind.HEX);
+    if (slot === UNCACHED) return decodeHex(bytes, start, end);
+    if (slot >= 0) return this.#texts[slot] as ByteText;
+    return this.#keep(~slot, decodeHex(bytes, start, end), bytes, start, end);
+  }
+
+  /** @returns the slot that holds these bytes; its complement when it holds others; `UNCACHED` for long ones */
+  #slotOf(bytes: Buffer, start: number, end: number, kind: Kind): number {
     const length = end - start;
-    if (length > LONGEST_CACHED) return decodeHex(bytes, start, end);
-    const hash = hashOf(bytes, start, end, 1);
+    if (length > LONGEST_CACHED) return UNCACHED;
+    const hash = hashOf(bytes, start, end, kind);
     const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
-    if (this.#hashes[slot] === hash && isWritten(this.#written[slot] as string, bytes, start, length))
-      return this.#texts[slot] as ByteText;
-    const text = decodeHex(bytes, start, end);
+    const written = this.#written[slot] as DataView;
+    const isSame =
+      this.#hashes[slot] === hash &&
+      written.byteLength === length &&
+      this.#view.equals(bytes, start, written, length);
+    if (isSame) return slot;
     this.#hashes[slot] = hash;
-    this.#written[slot] = bytes.toString('latin1', start, end);
+    return ~slot;
+  }
+
+  #keep(slot: number, text: ByteText, bytes: Buffer, start: number, end: number): ByteText {
+    this.#written[slot] = copied(bytes, start, end);
     this.#texts[slot] = text;
     return text;
   }
@@ -58,19 +74,10 @@ function decodeHex(bytes: Buffer, start: number, end: number): ByteText {
   return length % 2 === 0 ? byteTextFrom(decoded) : byteTextFrom(bytes.subarray(start, end));
 }
 
-/**
- * Over the length and the last bytes, in which paths and contexts differ most. `kind` keeps a quoted `"DEADBEEF"` and
- * a bare one apart.
- */
-function hashOf(bytes: Buffer, start: number, end: number, kind: number): number {
+/** Over the length and the last bytes, in which paths and contexts differ most. */
+function hashOf(bytes: Buffer, start: number, end: number, kind: Kind): number {
   let hash = ((end - start) << 1) | kind;
   for (let i = Math.max(start, end - HASHED_BYTES); i < end; i++)
     hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
   return hash;
-}
-
-function isWritten(written: string, bytes: Buffer, start: number, length: number): boolean {
-  if (written.length !== length) return false;
-  for (let i = 0; i < length; i++) if (written.charCodeAt(i) !== bytes[start + i]) return false;
-  return true;
 }

@@ -51,7 +51,7 @@ export function readUserRecord(
   const fields = new Map<string, ByteText>();
   field.start(text, open + MESSAGE.length, close);
   while (field.next()) {
-    const name = text.toString('latin1', field.keyStart, field.valueStart - (field.quoted ? 2 : 1));
+    const name = texts.text(text, field.keyStart, field.keyEnd);
     const value = UNTRUSTED.has(name) ? untrustedText(field, text, texts) : plainText(field, text, texts);
     if (value !== null && !fields.has(name)) fields.set(name, value);
   }
