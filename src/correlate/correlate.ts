@@ -7,10 +7,10 @@ import { relabelFindings } from './findings.js';
 import { GuestNames, guestsNamedBy } from './guest-names.js';
 import type { GuestView } from './guest-view.js';
 import { buildHostRecord, type HostRecord } from './host-record.js';
-import { ImageMap, type ImageUse } from './images.js';
+import { type ImageFile, ImageMap, type ImageUse } from './images.js';
 import { sufferingOf } from './impact.js';
 import { readGuestRecord } from './incarnations.js';
-import { type ImageCall, type Judgement, judge, relabelReport } from './judge.js';
+import { type ImageCall, type Judgement, judge, judgeUnlisted, relabelReport } from './judge.js';
 import { migrationsOf } from './migrations.js';
 import { StorageMap } from './storage.js';
 import { suspicions, unrecognisedStorage } from './suspicions.js';
@@ -86,15 +86,21 @@ function decideCluster(events: readonly Event[], options: CorrelatorOptions): Re
     );
     const custody = new GuestCustody(key, records, byHost, isLocked(images.usesOf(key), storages));
     const ref = names.ref(key);
-    const own = calls.filter((call) => call.file.uses.some((use) => use.guest === key));
+    const context = { records, callsOnFile: (file: ImageFile) => callsByFile.get(file.id) ?? [] };
+    const judgements: Judgement[] = [];
+    for (const call of calls) {
+      if (call.file.uses.some((use) => use.guest === key)) judgements.push(judge(call, custody, context));
+      else if (!images.complete.has(key)) {
+        const doubt = judgeUnlisted(call, custody, context);
+        if (doubt) judgements.push(doubt);
+      }
+    }
     views.push({
       key,
       ref,
       custody,
       images: images.usesOf(key),
-      judgements: own.map((call) =>
-        judge(call, custody, { records, callsOnFile: (file) => callsByFile.get(file.id) ?? [] }),
-      ),
+      judgements,
       migrations: migrationsOf(custody, records, ref),
       suffering: new Map(
         [...records.values()].map((record) => [

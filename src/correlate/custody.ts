@@ -110,6 +110,14 @@ export class GuestCustody {
     return this.linkages.length > 1 || this.exhausted;
   }
 
+  /** The guest was in the one incarnation before it was in the other, whichever way it went. */
+  precedes(a: Incarnation, b: Incarnation): boolean {
+    if (this.exhausted || a === b) return false;
+    return this.linkages.every(({ chains }) =>
+      chains.some((chain) => chain.includes(a) && chain.indexOf(a) < chain.indexOf(b)),
+    );
+  }
+
   /** With two hypervisors the guest's other host needs no record to be named. */
   onlyOtherHypervisor(host: string): string | null {
     return (this.ownerships[0] as Ownership).onlyOtherHypervisor(host);

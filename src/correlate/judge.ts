@@ -1,3 +1,4 @@
+import { printable } from '../domain/byte-text.js';
 import { parseContext } from '../domain/label.js';
 import type { ImageRef, RelabelReport } from '../domain/report.js';
 import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
@@ -6,7 +7,7 @@ import type { Custody, GuestCustody } from './custody.js';
 import { gapsBetween, type HostRecord } from './host-record.js';
 import type { ImageFile, Match } from './images.js';
 import type { Incarnation } from './incarnations.js';
-import type { LocalState } from './local-state.js';
+import { type LocalState, RESTORE_BEFORE_STOP_US } from './local-state.js';
 import { type Answer, asksForOwner, asksWhatIsNeeded, hostDacLabel, type Need, needOf, type Use, useOf } from './need.js';
 import type { Storage } from './storage.js';
 
@@ -96,6 +97,10 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
       ? undetermined('asked-unknown', [labelAsked(call)])
       : undetermined('need-unknown', [labelNeeded(owner, at.local)]);
   }
+  // libvirt labels and restores what the guest's present definition names; others take what lies there
+  if (!isByLibvirt(body) && wasDropped(call, owners, custody, use, context)) {
+    return undetermined('detached-image', [imageList(call)]);
+  }
   if (alreadySo(call, context)) {
     return { ...judged, effect: 'unchanged', verdict: 'clean', reason: 'already-so', proof: at.proof, missing: [] };
   }
@@ -106,6 +111,35 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
     reason: isSecondIncarnation(at.local) ? 'second-incarnation' : 'non-owner-relabel',
     proof: at.proof,
     missing: [],
+  };
+}
+
+/**
+ * A file that one guest only reads may be the base of another whose images were never listed: what suits the one can
+ * take the disk from the other.
+ */
+export function judgeUnlisted(call: ImageCall, custody: GuestCustody, context: JudgeContext): Judgement | null {
+  const { body } = call.event;
+  if (body.success !== true || call.storage?.shared !== true || !asksForOwner(body)) return null;
+  if (!useOf(call.file.uses).readOnly) return null;
+  const use: Use = { readOnly: true, shareable: false };
+  const at = custody.at(call.record.host, call.position, isByLibvirt(body));
+  if (at.kind === 'this-host' || at.kind === 'nobody') return null;
+  const needs = at.candidates.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));
+  if (!needs.some((need) => asksWhatIsNeeded(body, need, use) === 'different')) return null;
+  return {
+    call,
+    guest: custody.guest,
+    verdict: 'undetermined',
+    reason: 'evidence-gap',
+    effect: effectOf(body),
+    owner: ownerNamed(at),
+    proof: [],
+    missing: [imageList(call)],
+    owners: at.candidates,
+    need: needs[0] ?? null,
+    use,
+    local: at.local,
   };
 }
 
@@ -196,6 +230,33 @@ function activeContext(before: string | null): string | null {
 }
 
 /**
+ * The owner's own libvirt gave the file back while the guest went on: unplugged, or dropped by a block job. From
+ * then on nobody needs it; whether this call came before or after cannot be told across hosts.
+ */
+function wasDropped(
+  call: ImageCall,
+  owners: readonly Incarnation[],
+  custody: GuestCustody,
+  use: Use,
+  context: JudgeContext,
+): boolean {
+  return context.callsOnFile(call.file).some((other) => {
+    const { body } = other.event;
+    if (!isByLibvirt(body) || body.success !== true || !asksForOwner(body)) return false;
+    const at = custody.at(other.record.host, other.position, true);
+    if (at.kind !== 'this-host' || at.starting) return false;
+    const { incarnation } = at;
+    if (owners.length > 0 && owners.every((owner) => custody.precedes(owner, incarnation))) return false;
+    const need = needOf(incarnation, other.record);
+    if (asksWhatIsNeeded(body, need, use) !== 'different') return false;
+    const end = incarnation.shuttingDown?.at ?? incarnation.ended;
+    if (end === null) return true;
+    const { times } = other.record;
+    return (times[end] as number) - (times[other.position] as number) > RESTORE_BEFORE_STOP_US;
+  });
+}
+
+/**
  * This host set the same label before and no record of any host set another one since: the second call found it so.
  * Holds only while nothing is missing anywhere, for a lost repair would make it a second violation.
  */
@@ -276,6 +337,14 @@ function mounts(call: ImageCall): MissingEvidence {
     what: 'mounts',
     host: call.record.host,
     text: `whether the file lies on storage that other hosts see: /proc/self/mountinfo of ${call.record.host}`,
+  };
+}
+
+function imageList(call: ImageCall): MissingEvidence {
+  return {
+    what: 'image-list',
+    host: null,
+    text: `whether ${call.file.path === null ? 'the file' : printable(call.file.path, 160)} was still an image of the guest then: \`virsh dumpxml\` from before and after`,
   };
 }
 

@@ -19,7 +19,7 @@ export const LIFECYCLE_STREAMS = ['virsh-event', 'qemu-monitor-event'] as const;
 export const START_STOP_STREAMS = ['audit', 'virsh-event'] as const;
 
 /** libvirt restores labels right before it writes op=stop. */
-const RESTORE_BEFORE_STOP_US = 5_000_000;
+export const RESTORE_BEFORE_STOP_US = 5_000_000;
 
 /** @param byLibvirt the call at this position is the daemon's: it cleans up right around a start's or stop's record */
 export function localState(

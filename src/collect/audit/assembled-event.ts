@@ -20,6 +20,8 @@ export class AssembledEvent {
   readonly bodies: number[] = [];
   readonly ends: number[] = [];
   readonly #starts: number[] = [];
+  /** bit `1 << type` for each type there is */
+  #typesSeen = 0;
   /** the lines so far lie one after the other in one buffer */
   #contiguous = true;
 
@@ -28,6 +30,7 @@ export class AssembledEvent {
     this.at_ms = at_ms;
     this.serial = serial;
     this.count = 0;
+    this.#typesSeen = 0;
     this.#contiguous = true;
   }
 
@@ -35,6 +38,7 @@ export class AssembledEvent {
     const index = this.count++;
     if (index > 0 && (bytes !== this.bytes[index - 1] || start !== (this.ends[index - 1] as number) + 1))
       this.#contiguous = false;
+    this.#typesSeen |= 1 << type;
     this.types[index] = type;
     this.bytes[index] = bytes;
     this.#starts[index] = start;
@@ -49,7 +53,11 @@ export class AssembledEvent {
   }
 
   has(type: RecordType): boolean {
-    return this.find(type) >= 0;
+    return (this.#typesSeen & (1 << type)) !== 0;
+  }
+
+  hasOnly(type: RecordType): boolean {
+    return this.#typesSeen === 1 << type;
   }
 
   /** All lines in stream order, joined by \n: a view where they lie together, else a copy. */

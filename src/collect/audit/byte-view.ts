@@ -4,7 +4,7 @@
  */
 export class ByteView {
   #bytes: Uint8Array | null = null;
-  #view = new DataView(new ArrayBuffer(0));
+  #view: DataView = new DataView(new ArrayBuffer(0));
 
   /** The bytes from `start` on are exactly those of `expected`, which is `length` bytes long. */
   equals(bytes: Uint8Array, start: number, expected: DataView, length: number): boolean {
@@ -27,5 +27,5 @@ export class ByteView {
 
 /** A copy of the bytes, to compare with later. */
 export function copied(bytes: Uint8Array, start: number, end: number): DataView {
-  return new DataView(bytes.slice(start, end).buffer);
+  return new DataView(new Uint8Array(bytes.subarray(start, end)).buffer);
 }

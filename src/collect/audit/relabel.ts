@@ -64,7 +64,7 @@ export class RelabelInterpreter {
       serial: event.serial,
       node: event.node,
       arch: call.arch === undefined ? null : call.arch.name,
-      call: shape !== undefined ? shape.call : isOnlyAvcs(event) ? 'avc-only' : 'unknown',
+      call: shape !== undefined ? shape.call : event.hasOnly(RecordType.AVC) ? 'avc-only' : 'unknown',
       success: head >= 0 ? call.success : isRefused(check) ? false : null,
       exit: call.exit,
       asked_uid: shape === undefined ? null : askedId(call, shape, shape.uidArgument),
@@ -140,7 +140,7 @@ export class RelabelInterpreter {
   #missingRecords(event: AssembledEvent, head: number, hasProctitles: boolean): string[] {
     const missing: string[] = [];
     if (head < 0) {
-      if (!isOnlyAvcs(event)) missing.push('SYSCALL');
+      if (!event.hasOnly(RecordType.AVC)) missing.push('SYSCALL');
       return missing;
     }
     if (this.#call.items > 0) {
@@ -163,10 +163,6 @@ function headOf(event: AssembledEvent): number {
 function relabelCheck(avcs: readonly AvcRecord[], permission: string): AvcRecord | null {
   for (const avc of avcs) if (avc.permissions === permission && isRelabelCheck(avc)) return avc;
   return null;
-}
-
-function isOnlyAvcs(event: AssembledEvent): boolean {
-  return countOf(event, RecordType.AVC) === event.count;
 }
 
 function countOf(event: AssembledEvent, type: RecordType): number {
