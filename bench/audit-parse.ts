@@ -21,7 +21,7 @@ import type { EventSink } from '../src/events/origin.js';
  */
 const LOG_BYTES = Number(process.argv[2] ?? 200) * 1e6;
 const RUNS = Number(process.argv[3] ?? 3);
-const CHUNK_BYTES = 1 << 20;
+const CHUNK_BYTES = 1 << 18;
 const SAMPLES = new URL('../test/golden/audit-records/', import.meta.url).pathname;
 const STAMP = /audit\(\d+\.\d+:\d+\)/g;
 const MS_PER_EVENT = 10;

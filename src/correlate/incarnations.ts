@@ -53,6 +53,8 @@ export interface Incarnation {
   shuttingDown: { at: number; reason: string } | null;
   /** last sign of life: any mark of this incarnation */
   lastSeen: number;
+  /** where the record shows that this host owned the guest, ascending */
+  signs: number[];
   /** outgoing migration jobs, by their status events */
   jobs: { from: number; to: number; status: string }[];
   /** the daemon went away or came back while the incarnation was open */
@@ -360,6 +362,7 @@ export class IncarnationReader {
       endUnseen: false,
       shuttingDown: null,
       lastSeen: opened,
+      signs: [],
       jobs: [],
       daemonRestarts: [],
       labels: { dac: null, selinux: null, selinuxProcess: null },
@@ -373,7 +376,10 @@ export class IncarnationReader {
   }
 
   private see(position: number): void {
-    if (this.open) this.open.lastSeen = Math.max(this.open.lastSeen, position);
+    if (!this.open) return;
+    this.open.lastSeen = Math.max(this.open.lastSeen, position);
+    // what a paused source says is no sign that it still owns the guest
+    if (this.open.owns !== null && this.open.handOvers.at(-1)?.result !== 'open') this.open.signs.push(position);
   }
 
   private sameMoment(a: number, b: number): boolean {

@@ -1,17 +1,20 @@
 import { coversAny, type HostRecord } from './host-record.js';
-import type { GuestRecord, HandOver, Incarnation } from './incarnations.js';
+import { BEFORE, type GuestRecord, type HandOver, type Incarnation } from './incarnations.js';
 
-/** How a host stood to a guest at one position, by its own record. */
+/**
+ * How a host stood to a guest at one position, by its own record. `sure` is false where a hole in the record could
+ * hide that it stood otherwise.
+ */
 export type LocalState =
-  | { state: 'owner'; incarnation: Incarnation; returned: boolean }
+  | { state: 'owner'; incarnation: Incarnation; returned: boolean; sure: boolean }
   /** the guest was being booted or restored here */
-  | { state: 'starting'; incarnation: Incarnation }
-  /** being received; `sure` when it provably had not yet resumed here */
+  | { state: 'starting'; incarnation: Incarnation; sure: boolean }
+  /** being received, and not yet resumed here */
   | { state: 'incoming'; incarnation: Incarnation; sure: boolean }
-  | { state: 'handing-over'; incarnation: Incarnation; handOver: HandOver }
-  | { state: 'absent'; last: Incarnation | null; next: Incarnation | null }
+  | { state: 'handing-over'; incarnation: Incarnation; handOver: HandOver; sure: boolean }
+  | { state: 'absent'; last: Incarnation | null; next: Incarnation | null; sure: boolean }
   /** the host's record never speaks of the guest */
-  | { state: 'silent' };
+  | { state: 'silent'; sure: boolean };
 
 /** Streams that show vCPUs stop and run; either is enough. */
 export const LIFECYCLE_STREAMS = ['virsh-event', 'qemu-monitor-event'] as const;
@@ -28,28 +31,31 @@ export function localState(
   position: number,
   byLibvirt: boolean,
 ): LocalState {
-  if (!own || (own.incarnations.length === 0 && own.listedOff === null)) return { state: 'silent' };
-  const incarnation = own.incarnations.findLast(
+  const incarnations = own?.incarnations ?? [];
+  if (incarnations.length === 0 && (own?.listedOff ?? null) === null) {
+    return { state: 'silent', sure: coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length) };
+  }
+  const incarnation = incarnations.findLast(
     (candidate) => candidate.opened < position && (candidate.ended === null || position < candidate.ended),
   );
   if (!incarnation) {
-    return {
-      state: 'absent',
-      last: own.incarnations.findLast((each) => each.ended !== null && each.ended <= position) ?? null,
-      next: own.incarnations.find((each) => each.opened >= position) ?? null,
-    };
+    const last = incarnations.findLast((each) => each.ended !== null && each.ended <= position) ?? null;
+    const next = incarnations.find((each) => each.opened >= position) ?? null;
+    return { state: 'absent', last, next, sure: coversAny(record, START_STOP_STREAMS, last?.ended ?? BEFORE, position) };
   }
   const handOver = incarnation.handOvers.findLast(
     (each) => handOverBegin(incarnation, each, record, byLibvirt) <= position,
   );
   if (handOver && (handOver.to === null || position < handOver.to || handOver.result !== 'resumed')) {
-    return { state: 'handing-over', incarnation, handOver };
+    return { state: 'handing-over', incarnation, handOver, sure: stillHandingOver(incarnation, handOver, record, position, byLibvirt) };
   }
   if (incarnation.owns !== null && incarnation.owns <= position) {
-    return { state: 'owner', incarnation, returned: handOver?.result === 'resumed' };
+    const returned = handOver?.result === 'resumed';
+    return { state: 'owner', incarnation, returned, sure: surelyOwned(incarnation, record, position) };
   }
-  if (incarnation.kind === 'booted') return { state: 'starting', incarnation };
-  const sure = incarnation.kind === 'incoming' && surelyNotResumed(incarnation, record, position);
+  const oneAttempt = coversAny(record, START_STOP_STREAMS, incarnation.opened, position);
+  if (incarnation.kind === 'booted') return { state: 'starting', incarnation, sure: oneAttempt };
+  const sure = oneAttempt && incarnation.kind === 'incoming' && notYetResumed(incarnation, record, position);
   return { state: 'incoming', incarnation, sure };
 }
 
@@ -67,12 +73,49 @@ function handOverBegin(incarnation: Incarnation, handOver: HandOver, record: Hos
 }
 
 /** The host had not resumed the guest by then: proved by its own record, not merely unseen. */
-function surelyNotResumed(incarnation: Incarnation, record: HostRecord, position: number): boolean {
+function notYetResumed(incarnation: Incarnation, record: HostRecord, position: number): boolean {
   if (incarnation.started === null || position <= incarnation.started) return true;
   if (incarnation.startFailed) return true;
-  if (incarnation.owns !== null) {
-    // a later sign that it had taken over means that the streams have a hole where it did
-    return incarnation.tookOverAt === 'exactly' && position < incarnation.owns;
-  }
+  if (incarnation.owns !== null && (incarnation.tookOverAt === 'before' || position > incarnation.owns)) return false;
   return coversAny(record, LIFECYCLE_STREAMS, incarnation.started, position);
+}
+
+/** Reasons for an end that only the owner's QEMU can have: others can end what had been handed over or never ran. */
+const ENDS_OF_OWNERS: ReadonlySet<string> = new Set(['shutdown', 'saved']);
+
+/**
+ * Between the last sign of ownership before the position and the next one after it nothing is missing that could
+ * hide the guest leaving; or what is missing could hide no more than a hand-over that failed.
+ */
+function surelyOwned(incarnation: Incarnation, record: HostRecord, position: number): boolean {
+  if (incarnation.ownsEarlier && position < (incarnation.owns ?? BEFORE)) return false;
+  const since = incarnation.signs.findLast((sign) => sign <= position) ?? incarnation.owns ?? BEFORE;
+  const next = incarnation.signs.find((sign) => sign > position) ?? null;
+  const present = coversAny(record, START_STOP_STREAMS, since, position);
+  const until = next ?? (ENDS_OF_OWNERS.has(incarnation.endReason ?? '') && !incarnation.endUnseen ? incarnation.ended : null);
+  if (until !== null) {
+    const undisturbed = coversAny(record, START_STOP_STREAMS, position, until) && coversAny(record, LIFECYCLE_STREAMS, position, until);
+    if (present || undisturbed) return true;
+    return false;
+  }
+  if (!LIFECYCLE_STREAMS.some((stream) => record.streams.has(stream))) return present;
+  return present && coversAny(record, LIFECYCLE_STREAMS, since, position);
+}
+
+/** The source had not resumed the guest after all; right before op=stop reason=migrated it certainly had not. */
+function stillHandingOver(
+  incarnation: Incarnation,
+  handOver: HandOver,
+  record: HostRecord,
+  position: number,
+  byLibvirt: boolean,
+): boolean {
+  if (handOver.result === 'resumed') return surelyOwned(incarnation, record, position);
+  if (handOver.result === 'ended' && byLibvirt && handOver.to !== null) {
+    if ((record.times[handOver.to] as number) - (record.times[position] as number) <= RESTORE_BEFORE_STOP_US) return true;
+  }
+  return (
+    coversAny(record, LIFECYCLE_STREAMS, handOver.from, position) &&
+    coversAny(record, START_STOP_STREAMS, handOver.from, position)
+  );
 }

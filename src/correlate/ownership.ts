@@ -32,7 +32,7 @@ export class Ownership {
   at(local: LocalState, host: string, position: number, byLibvirt: boolean): Custody {
     switch (local.state) {
       case 'owner':
-        return this.asOwner(local, host, position);
+        return this.asOwner(local, host);
       case 'starting':
         return this.asStarting(local, host);
       case 'incoming':
@@ -46,12 +46,9 @@ export class Ownership {
     }
   }
 
-  private asOwner(local: Local<'owner'>, host: string, position: number): Custody {
+  private asOwner(local: Local<'owner'>, host: string): Custody {
     const { incarnation } = local;
-    if (incarnation.ownsEarlier && position < (incarnation.owns ?? 0)) {
-      return this.unknown(local, this.others(host), guestState(host));
-    }
-    if (this.hiddenHandOver(incarnation, position)) return this.unknown(local, this.others(host), guestState(host));
+    if (!local.sure) return this.unlessSpanned(local, host, incarnation);
     return this.unlessRivalled(local, incarnation, {
       kind: 'this-host',
       incarnation,
@@ -60,8 +57,21 @@ export class Ownership {
     });
   }
 
+  /** The host's own record does not tell; a chain of others through the whole record would. */
+  private unlessSpanned(local: LocalState, host: string, own: Incarnation | null): Custody {
+    for (const chain of this.linkage.chains) {
+      const foreign = own === null || !chain.includes(own);
+      if (foreign && chain.every((each) => each.host !== host) && this.coversRecord(chain)) {
+        return this.otherOf(chain, host, [chainProof(chain)], local);
+      }
+    }
+    const candidates = this.others(host);
+    return this.unknown(local, own === null ? candidates : [...candidates, own], guestState(host));
+  }
+
   private asStarting(local: Local<'starting'>, host: string): Custody {
     const { incarnation } = local;
+    if (!local.sure) return this.unlessSpanned(local, host, incarnation);
     if (incarnation.startFailed) {
       const [last, next] = this.ownedAround(incarnation);
       return this.elsewhere(local, host, last, next);
@@ -95,24 +105,11 @@ export class Ownership {
     return this.unknown(local, [...rivals, incarnation], orderMissing(), true);
   }
 
-  /**
-   * A hole in every stream that could show the guest leaving this host, between the last sign that it was owned
-   * here and the position, with no later sign that it still was.
-   */
-  private hiddenHandOver(incarnation: Incarnation, position: number): boolean {
-    const record = this.records.get(incarnation.host) as HostRecord;
-    if (!LIFECYCLE_STREAMS.some((stream) => record.streams.has(stream))) return false;
-    if (coversAny(record, LIFECYCLE_STREAMS, incarnation.owns ?? BEFORE, position)) return false;
-    const endedAsOwner =
-      incarnation.endReason !== null && incarnation.endReason !== 'migrated' && !incarnation.endUnseen;
-    return !endedAsOwner && incarnation.lastSeen <= position;
-  }
-
   private asIncoming(local: Local<'incoming'>, host: string): Custody {
     const { incarnation } = local;
     const proven = incarnation.kind === 'incoming' && local.sure;
     if (proven) return this.otherOf(this.sourcesOf(incarnation), host, [incomingProof(incarnation)], local);
-    const spanning = this.spanning(...this.ownedAround(incarnation), host);
+    const spanning = this.spanning(...this.ownedAround(incarnation), host, incarnation.kind === 'incoming');
     if (spanning && incarnation.owns === null) return this.otherOf(spanning, host, [chainProof(spanning)], local);
     if (incarnation.opened === BEFORE && this.onlyMentionedBy(host)) {
       return { kind: 'this-host', incarnation, starting: false, proof: ['P7-own-incarnation'] };
@@ -122,15 +119,17 @@ export class Ownership {
 
   private asHandingOver(local: Local<'handing-over'>, host: string): Custody {
     const { incarnation, handOver } = local;
+    const successor = this.linkage.next.get(incarnation);
+    const sure = local.sure || (successor !== undefined && this.isOnlyAttempt(incarnation, successor));
+    if (!sure) return this.unlessSpanned(local, host, incarnation);
     if (handOver.result === 'resumed') {
-      return this.unlessRivalled({ state: 'owner', incarnation, returned: true }, incarnation, {
+      return this.unlessRivalled({ state: 'owner', incarnation, returned: true, sure: true }, incarnation, {
         kind: 'this-host',
         incarnation,
         starting: false,
         proof: ['P4-source-resumed'],
       });
     }
-    const successor = this.linkage.next.get(incarnation);
     if (successor) {
       const proof: Proof[] = handOver.result === 'ended' ? ['P2-handed-off-source'] : [];
       return this.otherOf([successor], host, [...proof, 'P5-peer-resumed'], local);
@@ -145,19 +144,34 @@ export class Ownership {
     return this.unknown(local, this.others(host), peerState(host));
   }
 
+  /**
+   * A hole on the source could hide that this hand-over failed and a later one succeeded. Each attempt that gets as
+   * far as stopping the guest has an incoming incarnation somewhere; when the one that took over is the only one
+   * that can have come from here, the hand-over that was seen is the one that succeeded.
+   */
+  private isOnlyAttempt(source: Incarnation, successor: Incarnation): boolean {
+    const watched = this.otherHypervisors(source.host).every((record) =>
+      coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length),
+    );
+    return (
+      watched &&
+      this.others(source.host).every((other) => {
+        if (other === successor || other.kind !== 'incoming' || other.owns !== null) return true;
+        const sources = this.sourcesOf(other);
+        return sources.length > 0 && !sources.includes(source);
+      })
+    );
+  }
+
   private asAbsent(local: Local<'absent'>, host: string, position: number, byLibvirt: boolean): Custody {
     const { last } = local;
     const record = this.records.get(host) as HostRecord;
     const [lastOwned, nextOwned] = this.ownedAt(host, position);
-    if (last && byLibvirt && this.isCleanUpAfter(last, record, position) && this.endIsSure(last)) {
+    if (last && local.sure && byLibvirt && this.isCleanUpAfter(last, record, position) && this.endIsSure(last)) {
       return this.otherOf(this.sourcesOf(last), host, ['P1-failed-incoming'], local);
     }
     // between two positive marks of its own record a hole could hide a whole incarnation
-    if (!coversAny(record, START_STOP_STREAMS, last?.ended ?? BEFORE, position)) {
-      const spanning = this.spanning(lastOwned, nextOwned, host);
-      if (spanning && this.coversRecord(spanning)) return this.otherOf(spanning, host, [chainProof(spanning)], local);
-      return this.unknown(local, this.owning(), guestState(host));
-    }
+    if (!local.sure) return this.unlessSpanned(local, host, null);
     return this.elsewhere(local, host, lastOwned, nextOwned);
   }
 
@@ -169,10 +183,9 @@ export class Ownership {
 
   private asSilent(local: Local<'silent'>, host: string): Custody {
     const record = this.records.get(host);
-    const watched = record !== undefined && coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length);
     const spanning = this.spanning(null, null, host);
     // a whole chain excludes that the silent host had it; a host without libvirt never has a guest
-    if (spanning && (watched || !record?.facts.hypervisor || this.coversRecord(spanning))) {
+    if (spanning && (local.sure || !record?.facts.hypervisor || this.coversRecord(spanning))) {
       return this.otherOf(spanning, host, [chainProof(spanning)], local);
     }
     const owners = this.owning();
@@ -195,8 +208,17 @@ export class Ownership {
   /**
    * The incarnations that owned the guest without a break while the asking host had none: from its hand-over
    * (`last`) or the beginning of the record, to its next take-over (`next`) or the end.
+   *
+   * @param ranElsewhere the guest certainly ran somewhere else (it was being received from there), so a chain that
+   * begins within the record will do when it is the only one that it can have been in
    */
-  private spanning(last: Incarnation | null, next: Incarnation | null, host: string): Chain | null {
+  private spanning(
+    last: Incarnation | null,
+    next: Incarnation | null,
+    host: string,
+    ranElsewhere = false,
+  ): Chain | null {
+    const only = this.linkage.chains.filter((chain) => chain.some((each) => each.host !== host)).length === 1;
     for (const chain of this.linkage.chains) {
       let begin = 0;
       if (last !== null) {
@@ -204,15 +226,23 @@ export class Ownership {
         const index = chain.indexOf(last);
         if (index < 0 || index === chain.length - 1) continue;
         begin = index + 1;
-      } else if (!beginsBefore(chain[0] as Incarnation)) continue;
+      } else if (!beginsBefore(chain[0] as Incarnation) && !(ranElsewhere && only)) continue;
       const returned = next === null ? -1 : chain.indexOf(next, begin);
       const part = chain.slice(begin, returned < 0 ? chain.length : returned);
       if (part.length === 0 || part.some((incarnation) => incarnation.host === host)) continue;
       if (returned < 0 && !this.openToTheEnd(part.at(-1) as Incarnation)) continue;
-      if (last === null && !this.isWatched(part[0] as Incarnation)) continue;
+      if (last === null && !ranElsewhere && !this.isWatched(part[0] as Incarnation)) continue;
+      if (!part.every((incarnation) => this.leavingIsSeen(incarnation))) continue;
       return part;
     }
     return null;
+  }
+
+  /** A hole could hide that the guest was handed over and came back. */
+  private leavingIsSeen(incarnation: Incarnation): boolean {
+    const record = this.records.get(incarnation.host) as HostRecord;
+    const until = incarnation.ended ?? record.events.length;
+    return coversAny(record, START_STOP_STREAMS, incarnation.owns ?? BEFORE, until);
   }
 
   /** A chain that had the guest before the record begins and still has it when it ends. */
@@ -293,7 +323,7 @@ export class Ownership {
   private sourcesOf(incarnation: Incarnation): Incarnation[] {
     const previous = this.linkage.previous.get(incarnation);
     if (previous) return [previous];
-    return this.spanning(...this.ownedAround(incarnation), incarnation.host) ?? [];
+    return this.spanning(...this.ownedAround(incarnation), incarnation.host, true) ?? [];
   }
 
   /** The incarnations of the same host that owned the guest before and after. */
@@ -315,9 +345,10 @@ export class Ownership {
   }
 
   private endIsSure(incarnation: Incarnation): boolean {
-    if (incarnation.startFailed) return true;
     if (incarnation.ended === null) return false;
     const record = this.records.get(incarnation.host) as HostRecord;
+    if (!coversAny(record, START_STOP_STREAMS, incarnation.opened, incarnation.ended)) return false;
+    if (incarnation.startFailed) return true;
     return coversAny(record, LIFECYCLE_STREAMS, incarnation.started ?? BEFORE, incarnation.ended);
   }
 

@@ -35,12 +35,14 @@ export function parseContext(text: string): SelinuxContext | null {
   const high = range.includes('-') ? (range.split('-').at(-1) as string) : range;
   const list = high.split(':')[1] ?? '';
   const categories = new Set<number>();
+  // No context names a category twice: overlapping ranges must not become work without end.
+  let left = MAX_CATEGORY + 1;
   for (const part of list.split(',')) {
     if (part === '') continue;
     const [from, to] = part.split('.').map((c) => Number.parseInt(c.replace(/^c/, ''), 10));
     if (from === undefined || !Number.isInteger(from) || from < 0 || from > MAX_CATEGORY) continue;
     const last = to !== undefined && Number.isInteger(to) ? Math.min(to, MAX_CATEGORY) : from;
-    for (let category = from; category <= last; category++) categories.add(category);
+    for (let category = from; category <= last && left > 0; category++, left--) categories.add(category);
   }
   return { user, role, type, range, categories };
 }

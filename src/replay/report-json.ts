@@ -73,9 +73,8 @@ export function* ndjsonLines(report: Partial<Report>): Generator<string> {
       yield `${safeJson({ type: TYPE_OF_SECTION[section], ...item })}\n`;
 }
 
-/** What JSON leaves as it is and a terminal would obey: C1 controls, direction marks, separators, tags. */
-const OBEYED_BY_TERMINALS =
-  /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
+/** What JSON leaves as it is and a terminal would obey or hide: C1 controls, direction marks, separators, tags. */
+const OBEYED_BY_TERMINALS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /** JSON that is safe to show: those characters occur in strings only, where `\uXXXX` means the same. */
 function safeJson(value: unknown): string {

@@ -43,6 +43,7 @@ export class Assembler {
   /** open events whose records were interrupted by those of others, by serial, longest waiting first */
   readonly #waiting = new Map<number, AssembledEvent[]>();
   #waitingCount = 0;
+  #longestWaiting: AssembledEvent | null = null;
   readonly #pool: AssembledEvent[] = [];
   #proctitlesSeen = false;
 
@@ -59,7 +60,7 @@ export class Assembler {
   stampChanged(header: LineHeader): void {
     if (this.#current !== null) this.#suspend(this.#current);
     if (this.#waitingCount > 0) {
-      this.#expire(header);
+      if (this.#mayExpire(header)) this.#expire(header);
       this.#resume(header);
       if (this.#current !== null) return;
     }
@@ -114,6 +115,7 @@ export class Assembler {
     for (const events of this.#waiting.values()) for (const event of events) this.#handOn(event);
     this.#waiting.clear();
     this.#waitingCount = 0;
+    this.#longestWaiting = null;
   }
 
   #syscall(header: LineHeader, bytes: Buffer, start: number, end: number): void {
@@ -174,13 +176,14 @@ export class Assembler {
     if (others === undefined) this.#waiting.set(event.serial, [event]);
     else others.push(event);
     this.#waitingCount++;
+    this.#longestWaiting ??= event;
     this.#current = null;
   }
 
   #resume(header: LineHeader): void {
-    const event = this.#waiting
-      .get(header.serial)
-      ?.find(({ at_ms, node }) => at_ms === header.at_ms && node === header.node);
+    const events = this.#waiting.get(header.serial);
+    if (events === undefined) return;
+    const event = events.find(({ at_ms, node }) => at_ms === header.at_ms && node === header.node);
     if (event === undefined) return;
     this.#remove(event);
     this.#current = event;
@@ -191,6 +194,19 @@ export class Assembler {
     if (events.length === 1) this.#waiting.delete(event.serial);
     else events.splice(events.indexOf(event), 1);
     this.#waitingCount--;
+    if (event !== this.#longestWaiting) return;
+    const first = this.#waiting.values().next();
+    this.#longestWaiting = first.done === true ? null : (first.value[0] as AssembledEvent);
+  }
+
+  /** Nothing can have expired as long as the one that waits longest has not. */
+  #mayExpire(header: LineHeader): boolean {
+    const longest = this.#longestWaiting as AssembledEvent;
+    return (
+      longest.node !== header.node ||
+      header.at_ms >= longest.at_ms + EVENT_TIMEOUT_MS ||
+      this.#waitingCount > MAX_OPEN_EVENTS
+    );
   }
 
   /** Other nodes have other clocks: an event waits for a younger record of its own. */

@@ -51,12 +51,15 @@ export function readAvc(bytes: Buffer, start: number, end: number, texts: TextCa
   while (bytes[at] === SPACE) at++;
   const granted = matches(bytes, at, GRANTED);
   if (!granted && !matches(bytes, at, DENIED)) return null;
-  const open = bytes.subarray(at, end).indexOf(OPEN_BRACE);
-  const close = bytes.subarray(at, end).indexOf(CLOSE_BRACE);
-  if (open < 0 || close < open + 2) return null;
+  at += granted ? GRANTED.length : DENIED.length;
+  while (bytes[at] === SPACE) at++;
+  if (bytes[at] !== OPEN_BRACE) return null;
+  const open = at;
+  while (at < end && bytes[at] !== CLOSE_BRACE) at++;
+  if (at === end || at < open + 3) return null;
   const record: AvcRecord = {
     verdict: granted ? 'granted' : 'denied',
-    permissions: bytes.toString('latin1', at + open + 2, at + close - 1),
+    permissions: texts.text(bytes, open + 2, at - 1),
     permissive: false,
     pid: null,
     comm: null,
@@ -68,7 +71,7 @@ export function readAvc(bytes: Buffer, start: number, end: number, texts: TextCa
     tcontext: '',
     tclass: '',
   };
-  readFields(record, bytes, at + close + 1, end, texts);
+  readFields(record, bytes, at + 1, end, texts);
   return record.scontext === '' || record.tcontext === '' || record.tclass === '' ? null : record;
 }
 

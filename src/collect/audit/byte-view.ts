@@ -1,10 +1,12 @@
+export const NO_BYTES = new DataView(new ArrayBuffer(0));
+
 /**
  * Compares parts of a chunk four bytes at a time, which V8 does several times faster than byte by byte. The view of
  * the chunk at hand is made once.
  */
 export class ByteView {
   #bytes: Uint8Array | null = null;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  #view: DataView = NO_BYTES;
 
   /** The bytes from `start` on are exactly those of `expected`, which is `length` bytes long. */
   equals(bytes: Uint8Array, start: number, expected: DataView, length: number): boolean {

@@ -1,5 +1,5 @@
 import type { ByteText } from '../../domain/byte-text.js';
-import { ByteView, copied } from './byte-view.js';
+import { ByteView, copied, NO_BYTES } from './byte-view.js';
 import {
   ascii,
   CARRIAGE_RETURN,
@@ -78,6 +78,10 @@ const NAME_LENGTHS = new Uint8Array(SLOTS);
 for (const [name, slot] of Object.entries(Slot)) NAME_LENGTHS[slot] = name.length;
 
 function slotAt(bytes: Buffer, at: number): number {
+  if (bytes[at] === LETTER_A && bytes[at + 2] === EQUALS) {
+    const argument = (bytes[at + 1] as number) - ZERO;
+    return argument >= 0 && argument <= 3 ? argument : NO_SLOT;
+  }
   switch (word(bytes, at)) {
     case W_ARCH:
       return Slot.ARCH;
@@ -97,10 +101,8 @@ function slotAt(bytes: Buffer, at: number): number {
       return Slot.UID;
     case W_URING_OP:
       return Slot.URING_OP;
-    default: {
-      const argument = (bytes[at + 1] as number) - ZERO;
-      return bytes[at] === LETTER_A && argument >= 0 && argument <= 3 ? argument : NO_SLOT;
-    }
+    default:
+      return NO_SLOT;
   }
 }
 
@@ -129,8 +131,9 @@ export class SyscallRecord {
   readonly #texts: TextCache;
   readonly #cursor = new FieldCursor();
   readonly #callers = new CallerCache();
-  /** NaN: not stated */
-  readonly #numbers = new Float64Array(SLOTS).fill(Number.NaN);
+  readonly #numbers = new Float64Array(SLOTS);
+  /** bit `1 << slot` for each number that is stated */
+  #statedSlots = 0;
   #a3IsWide = false;
 
   constructor(texts: TextCache) {
@@ -177,7 +180,7 @@ export class SyscallRecord {
     this.shape = undefined;
     this.success = null;
     this.caller = NO_CALLER;
-    this.#numbers.fill(Number.NaN);
+    this.#statedSlots = 0;
     this.#a3IsWide = false;
   }
 
@@ -227,24 +230,27 @@ export class SyscallRecord {
       }
       if (isNegative) value = -value;
     }
-    if (at > start && (at === end || isValueEnd(bytes[at] as number))) this.#numbers[slot] = value;
+    if (at > start && (at === end || isValueEnd(bytes[at] as number))) {
+      this.#numbers[slot] = value;
+      this.#statedSlots |= 1 << slot;
+    }
     return at;
   }
 
   #findCall(): void {
-    const operation = this.#numbers[Slot.URING_OP] as number;
-    if (!Number.isNaN(operation)) {
+    const operation = this.#stated(Slot.URING_OP);
+    if (operation !== null) {
       this.shape = URING_SHAPES.get(operation);
       return;
     }
-    this.arch = architectureOf(this.#numbers[Slot.ARCH] as number);
-    const number = this.#numbers[Slot.SYSCALL] as number;
-    if (this.arch !== undefined && !Number.isNaN(number)) this.shape = relabelCallOf(this.arch, number);
+    const code = this.#stated(Slot.ARCH);
+    const number = this.#stated(Slot.SYSCALL);
+    if (code !== null) this.arch = architectureOf(code);
+    if (this.arch !== undefined && number !== null) this.shape = relabelCallOf(this.arch, number);
   }
 
   #stated(slot: number): number | null {
-    const value = this.#numbers[slot] as number;
-    return Number.isNaN(value) ? null : value;
+    return (this.#statedSlots & (1 << slot)) === 0 ? null : (this.#numbers[slot] as number);
   }
 
   /** From `gid=` on, a record repeats itself for every call of the same program. */
@@ -316,7 +322,8 @@ const SAMPLE_STEP = 7;
 
 /** The last caller for each hash of the bytes that state it. */
 class CallerCache {
-  readonly #written: (DataView | null)[] = new Array<DataView | null>(CALLER_SLOTS).fill(null);
+  readonly #lengths = new Int32Array(CALLER_SLOTS);
+  readonly #written: DataView[] = new Array<DataView>(CALLER_SLOTS).fill(NO_BYTES);
   readonly #callers: Caller[] = new Array<Caller>(CALLER_SLOTS).fill(NO_CALLER);
   readonly #view = new ByteView();
   #slot = 0;
@@ -326,13 +333,14 @@ class CallerCache {
     let hash = length;
     for (let i = start; i < end; i += SAMPLE_STEP) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
     this.#slot = (hash ^ (hash >>> 16)) & (CALLER_SLOTS - 1);
-    const written = this.#written[this.#slot] as DataView | null;
-    if (written === null || written.byteLength !== length) return null;
+    if (this.#lengths[this.#slot] !== length) return null;
+    const written = this.#written[this.#slot] as DataView;
     return this.#view.equals(bytes, start, written, length) ? (this.#callers[this.#slot] as Caller) : null;
   }
 
   /** Under the bytes that `find` was just asked for. */
   keep(caller: Caller, bytes: Buffer, start: number, end: number): void {
+    this.#lengths[this.#slot] = end - start;
     this.#written[this.#slot] = copied(bytes, start, end);
     this.#callers[this.#slot] = caller;
   }

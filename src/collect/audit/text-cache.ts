@@ -1,12 +1,11 @@
 import { type ByteText, byteTextFrom } from '../../domain/byte-text.js';
-import { ByteView, copied } from './byte-view.js';
+import { ByteView, copied, NO_BYTES } from './byte-view.js';
 import { HEX_DIGITS, NO_DIGIT } from './bytes.js';
 
 const SLOTS = 4096;
 const LONGEST_CACHED = 256;
 const HASHED_BYTES = 16;
 const UNCACHED = 0x7fffffff;
-const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** Part of the hash: a quoted `"DEADBEEF"` and a bare one are two texts. */
 const Kind = { PLAIN: 0, HEX: 1 } as const;
@@ -19,7 +18,8 @@ type Kind = (typeof Kind)[keyof typeof Kind];
  */
 export class TextCache {
   readonly #hashes = new Int32Array(SLOTS);
-  readonly #written: DataView[] = new Array<DataView>(SLOTS).fill(NOTHING);
+  readonly #lengths = new Int32Array(SLOTS).fill(-1);
+  readonly #written: DataView[] = new Array<DataView>(SLOTS).fill(NO_BYTES);
   readonly #texts: ByteText[] = new Array<ByteText>(SLOTS).fill('');
   readonly #view = new ByteView();
 
@@ -45,13 +45,13 @@ export class TextCache {
     if (length > LONGEST_CACHED) return UNCACHED;
     const hash = hashOf(bytes, start, end, kind);
     const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
-    const written = this.#written[slot] as DataView;
     const isSame =
       this.#hashes[slot] === hash &&
-      written.byteLength === length &&
-      this.#view.equals(bytes, start, written, length);
+      this.#lengths[slot] === length &&
+      this.#view.equals(bytes, start, this.#written[slot] as DataView, length);
     if (isSame) return slot;
     this.#hashes[slot] = hash;
+    this.#lengths[slot] = length;
     return ~slot;
   }
 
