@@ -151,16 +151,18 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   else map.set(key, [value]);
 }
 
-/** Positions of the events that name a guest, and on each host those that concern its libvirt daemon. */
+/** Positions of the events that name a guest, and on each host those that concern all of its guests. */
 function positionsByGuest(
   records: ReadonlyMap<string, HostRecord>,
   names: GuestNames,
 ): Map<string, Map<string, number[]>> {
   const found = new Map<string, Map<string, number[]>>();
+  const commonOf = new Map<string, number[]>();
   for (const record of records.values()) {
-    const daemon: number[] = [];
+    const common: number[] = [];
     for (const [position, event] of record.events.entries()) {
-      if (event.kind === 'DaemonChanged' && event.body.daemon !== 'auditd') daemon.push(position);
+      if (event.kind === 'DaemonChanged' && event.body.daemon !== 'auditd') common.push(position);
+      if (event.kind === 'GuestsListed' && event.body.complete) common.push(position);
       for (const guest of guestsNamedBy(event)) {
         const key = names.key(record.host, position, guest);
         if (key === null) continue;
@@ -172,10 +174,12 @@ function positionsByGuest(
         push(byHost, record.host, position);
       }
     }
-    if (daemon.length === 0) continue;
-    for (const byHost of found.values()) {
-      const own = byHost.get(record.host);
-      if (own) byHost.set(record.host, [...new Set([...own, ...daemon])].sort((a, b) => a - b));
+    commonOf.set(record.host, common);
+  }
+  for (const byHost of found.values()) {
+    for (const [host, common] of commonOf) {
+      const all = new Set([...(byHost.get(host) ?? []), ...common]);
+      if (all.size > 0) byHost.set(host, [...all].sort((a, b) => a - b));
     }
   }
   return found;

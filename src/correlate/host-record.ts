@@ -119,43 +119,54 @@ function serialOf(event: Event): number {
 
 /**
  * Audit events in the order of the kernel. Serials are exact within a boot and start again with the next; the
- * clock can be set within a boot. Of the two readings the one with fewer breaks is taken: a reboot breaks the
- * serials once and a set clock breaks the time once, while the wrong reading breaks again and again.
+ * clock can be set within a boot.
  */
 function orderAudit(events: Event[]): Event[] {
   const serialised = events.filter((event) => serialOf(event) >= 0);
   const rest = events.filter((event) => serialOf(event) < 0);
-  const byBootAndSerial = [...serialised].sort(
-    (a, b) => compareBoot(a, b) || serialOf(a) - serialOf(b) || a.at - b.at || (a.id < b.id ? -1 : 1),
-  );
-  let timeBreaks = 0;
-  for (let i = 1; i < byBootAndSerial.length; i++) {
-    const [previous, event] = [byBootAndSerial[i - 1] as Event, byBootAndSerial[i] as Event];
-    if (previous.boot === event.boot && previous.at - event.at > CLOCK_STEP_US) timeBreaks++;
-  }
-  let ordered = byBootAndSerial;
-  if (timeBreaks > 0) {
-    const byTime = [...serialised].sort((a, b) => a.at - b.at || serialOf(a) - serialOf(b));
-    const boots: Event[][] = [[]];
-    for (const event of byTime) {
-      const current = boots.at(-1) as Event[];
-      const last = current.at(-1);
-      if (last && serialOf(last) - serialOf(event) > SERIAL_REORDER_MAX) boots.push([event]);
-      else current.push(event);
-    }
-    if (boots.length - 1 < timeBreaks) {
-      ordered = boots.flatMap((boot) => boot.sort((a, b) => serialOf(a) - serialOf(b) || a.at - b.at));
-    }
-  }
+  const known = serialised.every((event) => event.boot !== null);
+  const boots = known ? groupByBoot(serialised) : guessBoots(serialised);
+  const ordered = boots.flatMap((boot) => boot.sort(bySerial));
   return rest.length === 0 ? ordered : mergeByTime(ordered, rest);
+}
+
+function bySerial(a: Event, b: Event): number {
+  return serialOf(a) - serialOf(b) || a.at - b.at || (a.id < b.id ? -1 : 1);
+}
+
+function groupByBoot(events: Event[]): Event[][] {
+  const boots = new Map<string | null, Event[]>();
+  for (const event of events) {
+    const boot = boots.get(event.boot);
+    if (boot) boot.push(event);
+    else boots.set(event.boot, [event]);
+  }
+  const began = (boot: Event[]) => boot.reduce((at, event) => Math.min(at, event.at), Number.POSITIVE_INFINITY);
+  return [...boots.values()].sort((a, b) => began(a) - began(b));
 }
 
 /** Serials come out of order by a few; a reboot starts them anew. */
 const SERIAL_REORDER_MAX = 64;
 
-function compareBoot(a: Event, b: Event): number {
-  if (a.boot === b.boot || a.boot === null || b.boot === null) return 0;
-  return a.at - b.at;
+/**
+ * Log files do not name boots. Of two readings the one with fewer breaks is taken: a reboot breaks the serials once
+ * and a clock that was set breaks the time once, while the wrong reading breaks again and again.
+ */
+function guessBoots(events: Event[]): Event[][] {
+  const oneBoot = [...events].sort(bySerial);
+  let timeBreaks = 0;
+  for (let i = 1; i < oneBoot.length; i++) {
+    if ((oneBoot[i - 1] as Event).at - (oneBoot[i] as Event).at > CLOCK_STEP_US) timeBreaks++;
+  }
+  if (timeBreaks === 0) return [oneBoot];
+  const boots: Event[][] = [[]];
+  for (const event of [...events].sort((a, b) => a.at - b.at || bySerial(a, b))) {
+    const boot = boots.at(-1) as Event[];
+    const last = boot.at(-1);
+    if (last && serialOf(last) - serialOf(event) > SERIAL_REORDER_MAX) boots.push([event]);
+    else boot.push(event);
+  }
+  return boots.length - 1 <= timeBreaks ? boots : [oneBoot];
 }
 
 function mergeByTime(ordered: Event[], rest: Event[]): Event[] {

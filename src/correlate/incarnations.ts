@@ -452,11 +452,11 @@ export function readGuestRecord(
       reader.read(event, position);
       continue;
     }
-    for (const listed of event.body.guests) {
-      if (names.key(record.host, position, listed.guest) !== guest) continue;
-      reader.listed(listed.state, listed.reason, position);
-      listedOff = listed.state === 'running' || listed.state === 'paused' ? null : position;
-    }
+    const listed = event.body.guests.find((each) => names.key(record.host, position, each.guest) === guest);
+    // a list of all guests says of those that it leaves out that the host does not have them
+    if (!listed && !event.body.complete) continue;
+    reader.listed(listed?.state ?? 'shut off', listed?.reason ?? null, position);
+    listedOff = listed?.state === 'running' || listed?.state === 'paused' ? null : position;
   }
   return { host: record.host, incarnations: reader.incarnations, listedOff, definedAt };
 }

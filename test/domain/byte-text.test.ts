@@ -113,7 +113,7 @@ describe('printable', () => {
   it('never cuts a character in half', () => {
     for (let limit = 1; limit < 40; limit++) {
       const shown = printable(`a${'😀'.repeat(30)}`, limit);
-      expect(shown.isWellFormed(), shown).toBe(true);
+      expect(shown).not.toMatch(/\p{Cs}/u);
       expect(shown.length).toBeLessThanOrEqual(Math.max(1, limit));
     }
   });

@@ -7,8 +7,10 @@ import { SEEDS } from '../events/seeds.js';
 
 /** What a shell makes of these words: a program that prints each, ended by NUL. */
 function readBack(shell: string, words: readonly string[]): string[] {
+  // With a socket for its input bash thinks that it runs under sshd, and reads the user's .bashrc.
   const output = execFileSync(shell, ['-c', `printf '%s\\0' ${words.join(' ')}`], {
     env: { LC_ALL: 'C', PATH: process.env['PATH'] ?? '' },
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   return output.toString('latin1').split('\0').slice(0, -1);
 }
@@ -26,7 +28,7 @@ const HOSTILE = [
   '~root/x',
   '$(reboot)',
   '`reboot`',
-  '${IFS}',
+  '$IFS',
   '$HOME',
   "it's",
   "'; reboot; '",

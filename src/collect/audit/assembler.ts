@@ -1,15 +1,15 @@
 import { AssembledEvent } from './assembled-event.js';
+import { Gate, gateOf } from './gate.js';
 import type { LineHeader } from './line-header.js';
 import { Fate, RecentEvents } from './recent-events.js';
 import { RecordType } from './record-type.js';
-import { Gate, gateOf } from './syscall-record.js';
 
 /** auparse's end_of_event_timeout: an event is over when a record 2 s younger is seen, in log time. */
 export const EVENT_TIMEOUT_MS = 2000;
 /** Open events held at most; past it the oldest is handed on as it is. */
 export const MAX_OPEN_EVENTS = 16_384;
 /** Records of one event kept at most. */
-export const MAX_RECORDS = 256;
+const MAX_RECORDS = 256;
 const POOLED_EVENTS = 64;
 
 export interface AssemblySink {

@@ -101,6 +101,7 @@ export class FieldCursor {
    * (`subj==/usr/sbin/ntpd (enforce)`).
    */
   extendOverWords(): void {
+    if (this.quoted) return;
     const bytes = this.#bytes;
     const end = this.#end;
     let wordStart = this.valueEnd + 1;

@@ -63,8 +63,9 @@ const DAEMON_OF_NOTE = [nameOf('DAEMON_START'), nameOf('DAEMON_END'), nameOf('DA
 
 const DAEMON = ascii('DAEMON_');
 /** auditd older than the kernel prints the number: `UNKNOWN[1334]` */
-const UNKNOWN = ascii('UNKNOWN[');
+const UNKNOWN_URINGOP = ascii('UNKNOWN[1336] ');
 const UNKNOWN_DAEMON = ascii('UNKNOWN[12');
+const UNKNOWN_DAEMON_LENGTH = 'UNKNOWN[12xx]'.length;
 const LONGEST_NAME = 40;
 
 /** Where a record's type name lies, and which it is. Reused from line to line. */
@@ -123,7 +124,8 @@ export class TypeName {
     this.end = end + 1;
     this.type = RecordType.OTHER;
     if (matches(bytes, at, DAEMON)) this.type = RecordType.DAEMON_OTHER;
-    else if (matches(bytes, at, UNKNOWN_DAEMON) && end - at === UNKNOWN.length + 5)
+    else if (matches(bytes, at, UNKNOWN_URINGOP)) this.type = RecordType.URINGOP;
+    else if (matches(bytes, at, UNKNOWN_DAEMON) && end - at === UNKNOWN_DAEMON_LENGTH)
       this.type = RecordType.DAEMON_OTHER;
     return true;
   }

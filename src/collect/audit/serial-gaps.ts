@@ -1,7 +1,7 @@
 import type { ByteText } from '../../domain/byte-text.js';
 
 /** Serials come out of order by a few (two CPUs: by 2); one this far behind the highest is taken for missing. */
-export const REORDER_WINDOW = 64;
+const REORDER_WINDOW = 64;
 /** A serial further away than this needs a second one on its side: one garbled digit must not invent a gap. */
 const JUMP = 4096;
 /** Holes that began within this time are reported as one. */

@@ -1,20 +1,14 @@
-import type { ByteText } from '../../domain/byte-text.js';
-import { ByteView, copied, NO_BYTES } from './byte-view.js';
 import {
-  ascii,
   CARRIAGE_RETURN,
   EQUALS,
   GROUP_SEPARATOR,
   HEX_DIGITS,
-  hexLow32,
-  matches,
   NO_DIGIT,
   SPACE,
-  signedDecimal,
   word,
   wordOf,
 } from './bytes.js';
-import { FieldCursor, keyOf } from './field-cursor.js';
+import { type Caller, CallerReader, NO_CALLER } from './caller.js';
 import {
   type Architecture,
   architectureOf,
@@ -23,16 +17,7 @@ import {
   URING_SHAPES,
 } from './syscall-table.js';
 import type { TextCache } from './text-cache.js';
-import { plainText, untrustedText } from './values.js';
-import { type Program, programOf } from './xattr-evidence.js';
 
-const COMM = keyOf('comm');
-const EXE = keyOf('exe');
-const SUBJ = keyOf('subj');
-const KEY = keyOf('key');
-
-const ARCH_PREFIX = ascii('arch=');
-const SYSCALL_PREFIX = ascii(' syscall=');
 const LETTER_Y = 0x79;
 const LETTER_N = 0x6e;
 const MINUS = 0x2d;
@@ -106,17 +91,6 @@ function slotAt(bytes: Buffer, at: number): number {
   }
 }
 
-/** Who made a call: what stands after `uid=` in a SYSCALL record. */
-export interface Caller {
-  comm: ByteText | null;
-  exe: ByteText | null;
-  subject: ByteText | null;
-  key: ByteText | null;
-  program: Program;
-}
-
-const NO_CALLER: Caller = { comm: null, exe: null, subject: null, key: null, program: 'other' };
-
 /**
  * A SYSCALL or URINGOP record. One object is reused from event to event. Numbers that the record does not state, or
  * that are garbled, are null.
@@ -128,16 +102,14 @@ export class SyscallRecord {
   success: boolean | null = null;
   caller: Caller = NO_CALLER;
 
-  readonly #texts: TextCache;
-  readonly #cursor = new FieldCursor();
-  readonly #callers = new CallerCache();
+  readonly #callers: CallerReader;
   readonly #numbers = new Float64Array(SLOTS);
   /** bit `1 << slot` for each number that is stated */
   #statedSlots = 0;
   #a3IsWide = false;
 
   constructor(texts: TextCache) {
-    this.#texts = texts;
+    this.#callers = new CallerReader(texts);
   }
 
   get exit(): number | null {
@@ -196,7 +168,7 @@ export class SyscallRecord {
       } else {
         const first = word(bytes, at);
         if (first === W_GID) {
-          this.caller = this.#callerFrom(bytes, at, end);
+          this.caller = this.#callers.read(bytes, at, end);
           break;
         }
         if (first === W_SUCCESS) this.success = successOf(bytes[at + 'success='.length] as number);
@@ -252,36 +224,6 @@ export class SyscallRecord {
   #stated(slot: number): number | null {
     return (this.#statedSlots & (1 << slot)) === 0 ? null : (this.#numbers[slot] as number);
   }
-
-  /** From `gid=` on, a record repeats itself for every call of the same program. */
-  #callerFrom(bytes: Buffer, start: number, end: number): Caller {
-    const known = this.#callers.find(bytes, start, end);
-    if (known !== null) return known;
-    const caller: Caller = { ...NO_CALLER };
-    const field = this.#cursor;
-    field.start(bytes, start, end);
-    while (field.next()) {
-      switch (field.key) {
-        case COMM:
-          caller.comm = untrustedText(field, bytes, this.#texts);
-          break;
-        case EXE:
-          caller.exe = untrustedText(field, bytes, this.#texts);
-          break;
-        case SUBJ:
-          field.extendOverWords();
-          caller.subject = plainText(field, bytes, this.#texts);
-          break;
-        case KEY:
-          caller.key = untrustedText(field, bytes, this.#texts);
-          break;
-        default:
-      }
-    }
-    caller.program = programOf(caller.exe, caller.subject);
-    this.#callers.keep(caller, bytes, start, end);
-    return caller;
-  }
 }
 
 function successOf(firstLetter: number): boolean | null {
@@ -291,57 +233,4 @@ function successOf(firstLetter: number): boolean | null {
 
 function isValueEnd(byte: number): boolean {
   return byte === SPACE || byte === GROUP_SEPARATOR || byte === CARRIAGE_RETURN;
-}
-
-/** What the gate says of a SYSCALL record. */
-export const Gate = { FOREIGN: 0, OURS: 1, GARBLED: 2 } as const;
-export type Gate = (typeof Gate)[keyof typeof Gate];
-
-/**
- * Does a SYSCALL record's body begin with the number of a call that relabels? Looks at its first 30 bytes only, so
- * that the many events that are none of ours cost next to nothing.
- */
-export function gateOf(bytes: Buffer, start: number, end: number): Gate {
-  if (!matches(bytes, start, ARCH_PREFIX)) return Gate.GARBLED;
-  let at = start + ARCH_PREFIX.length;
-  const codeStart = at;
-  while (at < end && bytes[at] !== SPACE) at++;
-  const code = hexLow32(bytes, codeStart, at);
-  if (code < 0 || !matches(bytes, at, SYSCALL_PREFIX)) return Gate.GARBLED;
-  at += SYSCALL_PREFIX.length;
-  const numberStart = at;
-  while (at < end && bytes[at] !== SPACE) at++;
-  const number = signedDecimal(bytes, numberStart, at);
-  if (number === null) return Gate.GARBLED;
-  const known = architectureOf(code);
-  return known !== undefined && relabelCallOf(known, number) !== undefined ? Gate.OURS : Gate.FOREIGN;
-}
-
-const CALLER_SLOTS = 256;
-const SAMPLE_STEP = 7;
-
-/** The last caller for each hash of the bytes that state it. */
-class CallerCache {
-  readonly #lengths = new Int32Array(CALLER_SLOTS);
-  readonly #written: DataView[] = new Array<DataView>(CALLER_SLOTS).fill(NO_BYTES);
-  readonly #callers: Caller[] = new Array<Caller>(CALLER_SLOTS).fill(NO_CALLER);
-  readonly #view = new ByteView();
-  #slot = 0;
-
-  find(bytes: Buffer, start: number, end: number): Caller | null {
-    const length = end - start;
-    let hash = length;
-    for (let i = start; i < end; i += SAMPLE_STEP) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
-    this.#slot = (hash ^ (hash >>> 16)) & (CALLER_SLOTS - 1);
-    if (this.#lengths[this.#slot] !== length) return null;
-    const written = this.#written[this.#slot] as DataView;
-    return this.#view.equals(bytes, start, written, length) ? (this.#callers[this.#slot] as Caller) : null;
-  }
-
-  /** Under the bytes that `find` was just asked for. */
-  keep(caller: Caller, bytes: Buffer, start: number, end: number): void {
-    this.#lengths[this.#slot] = end - start;
-    this.#written[this.#slot] = copied(bytes, start, end);
-    this.#callers[this.#slot] = caller;
-  }
 }
