@@ -1,8 +1,8 @@
 import type { Cause } from '../domain/verdict.js';
 import type { HostRecord } from './host-record.js';
 import type { Incarnation } from './incarnations.js';
-import { asksForOwner, hostDacLabel, needOf } from './need.js';
 import { isByLibvirt, type Judgement } from './judge.js';
+import { asksForOwner, hostDacLabel, needOf } from './need.js';
 
 /** libvirt's reconnect worker, which clears away what it finds dead after a restart of the daemon. */
 const RECONNECT_WORKER = /^init-/;
@@ -11,7 +11,8 @@ const RECONNECT_WORKER = /^init-/;
 export function causeOf(judgement: Judgement): Cause {
   const { call, local } = judgement;
   const { body } = call.event;
-  if (!isByLibvirt(body)) return hadTheGuest(judgement) || call.record.facts.hypervisor ? 'foreign-program' : 'foreign-host';
+  if (!isByLibvirt(body))
+    return hadTheGuest(judgement) || call.record.facts.hypervisor ? 'foreign-program' : 'foreign-host';
   if (!local) return 'foreign-host';
   switch (local.state) {
     case 'owner':
@@ -26,7 +27,8 @@ export function causeOf(judgement: Judgement): Cause {
       if (local.last.kind === 'booted' && local.last.startFailed) return 'second-start';
       if (local.last.owns === null) return ofIncoming(judgement, local.last);
       const handOver = local.last.handOvers.at(-1);
-      if (handOver && handOver.result !== 'resumed') return ofSource(judgement, local.last, handOver.postCopy);
+      if (handOver && handOver.result !== 'resumed')
+        return ofSource(judgement, local.last, handOver.postCopy);
       return 'foreign-host';
     }
     case 'silent':
@@ -44,7 +46,8 @@ function ofIncoming(judgement: Judgement, incarnation: Incarnation): Cause {
     return cleaning ? 'destination-cleanup-after-failure' : 'destination-own-categories';
   }
   const label = own.owner ?? hostDacLabel(judgement.call.record);
-  const labelling = asksForOwner(body) && label !== null && body.asked_uid === label.uid && body.asked_gid === label.gid;
+  const labelling =
+    asksForOwner(body) && label !== null && body.asked_uid === label.uid && body.asked_gid === label.gid;
   if (labelling) return 'destination-config-mismatch';
   if (incarnation.kind === 'booted') return 'second-start';
   return 'destination-cleanup-after-failure';
@@ -90,25 +93,28 @@ export const EXPLANATIONS: Record<Cause, string> = {
     'the paused source of a broken post-copy migration was destroyed; libvirt restored the image’s label although the guest runs on the destination',
   'shared-storage-unrecognised':
     'libvirt on this host takes the shared storage for local, so every failed or finished migration restores labels on it (libvirt bug 822052 is alive here)',
-  'records-lost': 'the guest lost access to its image, and the records that would show who took it away are missing',
+  'records-lost':
+    'the guest lost access to its image, and the records that would show who took it away are missing',
 };
 
 export const PREVENTIONS: Record<Cause, string> = {
   'destination-cleanup-after-failure':
     'list the mount in shared_filesystems of /etc/libvirt/qemu.conf on every host, and do not restart libvirt on a host that is receiving a guest',
-  'source-cleanup-after-handover': 'list the mount in shared_filesystems of /etc/libvirt/qemu.conf on every host',
+  'source-cleanup-after-handover':
+    'list the mount in shared_filesystems of /etc/libvirt/qemu.conf on every host',
   'destination-config-mismatch':
     'give user, group and dynamic_ownership in /etc/libvirt/qemu.conf, and the numeric ids behind the names, the same values on every host',
   'destination-own-categories':
-    'give the guest a static SELinux label (<seclabel type=\'static\' model=\'selinux\'>) or mount the storage with a fixed context=, so that both hosts use one label',
+    "give the guest a static SELinux label (<seclabel type='static' model='selinux'>) or mount the storage with a fixed context=, so that both hosts use one label",
   'source-restart-after-handover':
     'do not stop libvirt while a migration is running; upgrade libvirt when its restart spares shared storage',
   'foreign-host': 'keep programs on other hosts, the file server included, away from the images',
   'foreign-program': 'exclude the image directories from restorecon, chown and backup jobs on every host',
-  'second-start':
-    'use a lock manager (virtlockd or sanlock), and let only one host have the guest defined',
+  'second-start': 'use a lock manager (virtlockd or sanlock), and let only one host have the guest defined',
   'postcopy-source-destroyed':
     'recover a broken post-copy migration (virsh migrate --postcopy-resume) or destroy the source only after the guest has ended on the destination',
-  'shared-storage-unrecognised': 'list the mount in shared_filesystems of /etc/libvirt/qemu.conf on every host (libvirt 10.10 or later)',
-  'records-lost': 'raise the audit backlog (auditctl -b 8192 or more, --backlog_wait_time 60000) and set no rate limit (-r 0)',
+  'shared-storage-unrecognised':
+    'list the mount in shared_filesystems of /etc/libvirt/qemu.conf on every host (libvirt 10.10 or later)',
+  'records-lost':
+    'raise the audit backlog (auditctl -b 8192 or more, --backlog_wait_time 60000) and set no rate limit (-r 0)',
 };

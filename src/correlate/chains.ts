@@ -99,7 +99,8 @@ class LinkageSearch {
    */
   private *candidates(chain: Chain, used: ReadonlySet<Incarnation>): Iterable<Incarnation> {
     const tail = chain.at(-1) as Incarnation;
-    const moreChains = this.heads.some((each) => !used.has(each) && !wasHandedIn(each)) || this.chainsBegun > 1;
+    const moreChains =
+      this.heads.some((each) => !used.has(each) && !wasHandedIn(each)) || this.chainsBegun > 1;
     for (const list of this.owned) {
       if (list[0]?.host === tail.host) continue;
       const last = list.findLastIndex((each) => chain.includes(each));
@@ -130,9 +131,14 @@ class LinkageSearch {
     const handOver = source.handOvers.at(-1);
     if (!from || !to || !handOver) return true;
     const { stopped, ready, tookOver, confirmed } = momentsOf(source, destination, from, to);
-    if (ready !== undefined && stopped !== undefined && !bounds.before(to.host, ready, from.host, stopped)) return false;
+    if (ready !== undefined && stopped !== undefined && !bounds.before(to.host, ready, from.host, stopped))
+      return false;
     if (tookOver === undefined) return true;
-    if (stopped !== undefined && handOver.from !== handOver.to && !bounds.before(from.host, stopped, to.host, tookOver)) {
+    if (
+      stopped !== undefined &&
+      handOver.from !== handOver.to &&
+      !bounds.before(from.host, stopped, to.host, tookOver)
+    ) {
       return false;
     }
     return confirmed === undefined || bounds.before(to.host, tookOver, from.host, confirmed);
@@ -166,7 +172,12 @@ function disagreement(linkage: Linkage, records: ReadonlyMap<string, HostRecord>
 /** Post-copy shows on both sides. */
 function isAlike(source: Incarnation, destination: Incarnation): boolean {
   const handOver = source.handOvers.at(-1);
-  return !destination.resumedPostCopy || handOver === undefined || handOver.postCopy || handOver.from === handOver.to;
+  return (
+    !destination.resumedPostCopy ||
+    handOver === undefined ||
+    handOver.postCopy ||
+    handOver.from === handOver.to
+  );
 }
 
 /** Did this incarnation begin by taking the guest over? */

@@ -31,7 +31,11 @@ export function alignClocks(
   return offsets;
 }
 
-function differenceOf(a: string, b: string, custodies: readonly GuestCustody[]): { low: number; high: number } {
+function differenceOf(
+  a: string,
+  b: string,
+  custodies: readonly GuestCustody[],
+): { low: number; high: number } {
   let low = Number.NEGATIVE_INFINITY;
   let high = Number.POSITIVE_INFINITY;
   for (const { bounds } of custodies) {

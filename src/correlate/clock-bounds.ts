@@ -45,7 +45,8 @@ export class ClockBounds {
         const through = toA + bound + fromB;
         if (from === to) {
           if (through < 0) return false;
-        } else if (through < (this.upper.get(from)?.get(to) ?? Number.POSITIVE_INFINITY)) this.set(from, to, through);
+        } else if (through < (this.upper.get(from)?.get(to) ?? Number.POSITIVE_INFINITY))
+          this.set(from, to, through);
       }
     }
     return true;

@@ -43,7 +43,9 @@ export function evolve(state: CorrelatorState, event: Event): void {
 }
 
 function compareCopies(a: Event, b: Event): number {
-  return b.witness.length - a.witness.length || a.sequence - b.sequence || Buffer.compare(a.witness, b.witness);
+  return (
+    b.witness.length - a.witness.length || a.sequence - b.sequence || Buffer.compare(a.witness, b.witness)
+  );
 }
 
 /** Everything that can be said about the events taken in so far; each cluster is a world of its own. */
@@ -118,7 +120,11 @@ function decideCluster(events: readonly Event[], options: CorrelatorOptions): Re
   );
   const findings = views.flatMap((view) => {
     const found = relabelFindings(view, fleet);
-    return [...found, ...suspicions(view, found, records, storages), ...unrecognisedStorage(view, records, storages)];
+    return [
+      ...found,
+      ...suspicions(view, found, records, storages),
+      ...unrecognisedStorage(view, records, storages),
+    ];
   });
   return {
     hosts: [...records.values()].map(hostReport),
@@ -142,7 +148,9 @@ function isLocked(uses: readonly ImageUse[], storages: StorageMap): boolean {
 function recordsOf(events: Iterable<Event>): Map<string, HostRecord> {
   const byHost = new Map<string, Event[]>();
   for (const event of events) push(byHost, event.host, event);
-  return new Map([...byHost.keys()].sort().map((host) => [host, buildHostRecord(host, byHost.get(host) as Event[])]));
+  return new Map(
+    [...byHost.keys()].sort().map((host) => [host, buildHostRecord(host, byHost.get(host) as Event[])]),
+  );
 }
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
@@ -179,7 +187,11 @@ function positionsByGuest(
   for (const byHost of found.values()) {
     for (const [host, common] of commonOf) {
       const all = new Set([...(byHost.get(host) ?? []), ...common]);
-      if (all.size > 0) byHost.set(host, [...all].sort((a, b) => a - b));
+      if (all.size > 0)
+        byHost.set(
+          host,
+          [...all].sort((a, b) => a - b),
+        );
     }
   }
   return found;
@@ -225,7 +237,9 @@ function relabelReports(views: readonly GuestView[], calls: readonly ImageCall[]
 }
 
 function hostReport(record: HostRecord): HostReport {
-  const stamped = record.events.filter((event) => event.stream !== 'host-facts' && event.stream !== 'collector');
+  const stamped = record.events.filter(
+    (event) => event.stream !== 'host-facts' && event.stream !== 'collector',
+  );
   const times = stamped.map((event) => event.at);
   return {
     host: record.host,

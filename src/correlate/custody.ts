@@ -1,10 +1,9 @@
 import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import { type Linkage, linkages } from './chains.js';
-import type { HostRecord } from './host-record.js';
-import type { GuestRecord, Incarnation } from './incarnations.js';
-import { LIFECYCLE_STREAMS, type LocalState, localState } from './local-state.js';
-import { orderMissing, Ownership } from './ownership.js';
-import { coversAny } from './host-record.js';
+import { coversAny, type HostRecord } from './host-record.js';
+import { BEFORE, type GuestRecord, type Incarnation } from './incarnations.js';
+import { LIFECYCLE_STREAMS, type LocalState, localState, START_STOP_STREAMS } from './local-state.js';
+import { Ownership, orderMissing } from './ownership.js';
 
 /**
  * Who owned a guest at a position of one host's record.
@@ -20,7 +19,13 @@ export type Custody =
   /** nobody ran it */
   | { kind: 'nobody'; proof: Proof[] }
   /** the records do not tell; `candidates` may have owned it */
-  | { kind: 'unknown'; candidates: Incarnation[]; missing: MissingEvidence[]; order: boolean; local: LocalState };
+  | {
+      kind: 'unknown';
+      candidates: Incarnation[];
+      missing: MissingEvidence[];
+      order: boolean;
+      local: LocalState;
+    };
 
 export class GuestCustody {
   readonly guest: string;
@@ -49,7 +54,12 @@ export class GuestCustody {
 
   /** @param byLibvirt the call was made by the libvirt daemon */
   at(host: string, position: number, byLibvirt: boolean): Custody {
-    const local = localState(this.byHost.get(host), this.records.get(host) as HostRecord, position, byLibvirt);
+    const local = localState(
+      this.byHost.get(host),
+      this.records.get(host) as HostRecord,
+      position,
+      byLibvirt,
+    );
     const answers = this.ownerships.map((ownership) => ownership.at(local, host, position, byLibvirt));
     return this.merge(answers, local);
   }
@@ -127,18 +137,39 @@ export class GuestCustody {
   get definitions(): { host: string; position: number }[] {
     return [...this.byHost.values()].flatMap(({ host, definedAt, incarnations }) =>
       definedAt
-        .filter((at) => !incarnations.some((each) => each.opened < at && (each.ended === null || at < each.ended)))
+        .filter(
+          (at) => !incarnations.some((each) => each.opened < at && (each.ended === null || at < each.ended)),
+        )
         .map((position) => ({ host, position })),
     );
   }
 
-  /** The record shows the guest's vCPUs stop and run between two positions of a host. */
-  watched(host: string, from: number, to: number): boolean {
-    const record = this.records.get(host);
-    return record !== undefined && coversAny(record, LIFECYCLE_STREAMS, from, to);
+  /** No hole in a hypervisor's record could hide that it had the guest. */
+  isWhole(record: HostRecord): boolean {
+    return coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length);
+  }
+
+  /**
+   * Incarnations of other hosts that can have owned the guest although the records that there are do not say so:
+   * all, where a hole could hide whole incarnations; else those whose take-over a hole could hide.
+   */
+  possibleOwners(host: string): Incarnation[] {
+    const others = this.allIncarnations.filter((each) => each.host !== host);
+    const complete = [...this.records.values()].every(
+      (record) => !record.facts.hypervisor || this.isWhole(record),
+    );
+    if (!complete) return others.filter((each) => each.owns !== null);
+    return others.filter((each) => {
+      if (each.owns !== null || each.kind !== 'incoming' || each.startFailed) return false;
+      const record = this.records.get(each.host) as HostRecord;
+      const until = each.ended ?? record.events.length;
+      return !coversAny(record, LIFECYCLE_STREAMS, each.started ?? BEFORE, until);
+    });
   }
 }
 
 function dependsOnLinks(answers: readonly Extract<Custody, { kind: 'other' }>[]): boolean {
-  return answers.some(({ proof }) => proof.includes('P5-peer-resumed') || proof.includes('P8-chain-of-owners'));
+  return answers.some(
+    ({ proof }) => proof.includes('P5-peer-resumed') || proof.includes('P8-chain-of-owners'),
+  );
 }

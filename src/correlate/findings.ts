@@ -23,11 +23,18 @@ export function relabelFindings(view: GuestView, fleet: FleetView): FindingRepor
     if (group) group.judgements.push(judgement);
     else groups.set(key, { cause, judgements: [judgement] });
   }
-  const findings = [...groups.values()].map(({ cause, judgements }) => makeFinding(cause, judgements, view, fleet));
+  const findings = [...groups.values()].map(({ cause, judgements }) =>
+    makeFinding(cause, judgements, view, fleet),
+  );
   return shareErrors(findings, view);
 }
 
-function makeFinding(cause: Cause, all: readonly Judgement[], view: GuestView, fleet: FleetView): FindingReport {
+function makeFinding(
+  cause: Cause,
+  all: readonly Judgement[],
+  view: GuestView,
+  fleet: FleetView,
+): FindingReport {
   const proven = all.filter((judgement) => judgement.verdict === 'violation');
   const judgements = proven.length > 0 ? proven : all;
   const verdict: Verdict = proven.length > 0 ? 'violation' : 'undetermined';
@@ -145,13 +152,16 @@ function repairOf(
     .callsOnFile(judgement.call.file.id)
     .filter(
       ({ event: { body } }) =>
-        body.success === true && asksForOwner(body) === wantsOwner && asksWhatIsNeeded(body, need, use) === 'same',
+        body.success === true &&
+        asksForOwner(body) === wantsOwner &&
+        asksWhatIsNeeded(body, need, use) === 'same',
     );
   for (const repair of repairs) {
     const sameHost = repair.record === judgement.call.record;
     if (sameHost && repair.position < judgement.call.position) continue;
     const onOwner = repair.record.host === judgement.owner;
-    const refused = suffering?.denied.some((error) => error.at > repair.event.at + REFUSED_AFTER_REPAIR_US) ?? false;
+    const refused =
+      suffering?.denied.some((error) => error.at > repair.event.at + REFUSED_AFTER_REPAIR_US) ?? false;
     // on the owner's host the clock is the one of its I/O errors; elsewhere only errors that stopped can tell
     if (onOwner && refused) continue;
     if (!onOwner && !sameHost && (suffering === null || suffering.denied.length === 0 || refused)) continue;
@@ -178,14 +188,21 @@ function severityOf(
 }
 
 function distinctImages(judgements: readonly Judgement[]): ImageRef[] {
-  return [...new Map(judgements.map((judgement) => [judgement.call.file.id, imageRef(judgement.call)])).values()];
+  return [
+    ...new Map(judgements.map((judgement) => [judgement.call.file.id, imageRef(judgement.call)])).values(),
+  ];
 }
 
 export function distinctMissing(all: readonly MissingEvidence[]): MissingEvidence[] {
   return [...new Map(all.map((each) => [`${each.what}\n${each.host}\n${each.text}`, each])).values()];
 }
 
-function summaryOf(judgements: readonly Judgement[], view: GuestView, owner: string | null, verdict: Verdict): string {
+function summaryOf(
+  judgements: readonly Judgement[],
+  view: GuestView,
+  owner: string | null,
+  verdict: Verdict,
+): string {
   const first = judgements[0] as Judgement;
   const { body } = first.call.event;
   const guest = printable(view.ref.name ?? view.ref.uuid ?? 'a guest', 80);
@@ -212,7 +229,8 @@ function summaryOf(judgements: readonly Judgement[], view: GuestView, owner: str
  * do so later. A relabel that left the access as it was caused no error.
  */
 function shareErrors(findings: FindingReport[], view: GuestView): FindingReport[] {
-  const explains = (finding: FindingReport) => finding.impact.access === 'lost' || finding.impact.access === 'read-only';
+  const explains = (finding: FindingReport) =>
+    finding.impact.access === 'lost' || finding.impact.access === 'read-only';
   const atOnce = findings.some(explains);
   return findings.map((finding) => {
     const { access } = finding.impact;

@@ -79,9 +79,7 @@ export function buildHostRecord(host: string, events: readonly Event[]): HostRec
     times: timed.map((t) => t.time),
     gaps: [],
     streams: new Set(byStream.keys()),
-    facts: mergeFacts(
-      factEvents(timed.map((t) => t.event)),
-    ),
+    facts: mergeFacts(factEvents(timed.map((t) => t.event))),
   };
   for (const event of record.events) {
     if (event.kind === 'Heartbeat') for (const { stream } of event.body.streams) record.streams.add(stream);
@@ -141,7 +139,8 @@ function groupByBoot(events: Event[]): Event[][] {
     if (boot) boot.push(event);
     else boots.set(event.boot, [event]);
   }
-  const began = (boot: Event[]) => boot.reduce((at, event) => Math.min(at, event.at), Number.POSITIVE_INFINITY);
+  const began = (boot: Event[]) =>
+    boot.reduce((at, event) => Math.min(at, event.at), Number.POSITIVE_INFINITY);
   return [...boots.values()].sort((a, b) => began(a) - began(b));
 }
 
@@ -219,9 +218,10 @@ function collectGaps(record: HostRecord): Gap[] {
       fromUs: lost.sinceUs,
       toUs: lost.untilUs,
       lost: lost.count,
-      text: lost.sinceUs === null
-        ? `the kernel lost ${lost.count} audit records since boot; when is not known`
-        : `the kernel lost ${lost.count} audit records while this was recorded`,
+      text:
+        lost.sinceUs === null
+          ? `the kernel lost ${lost.count} audit records since boot; when is not known`
+          : `the kernel lost ${lost.count} audit records while this was recorded`,
     });
   }
   return gaps;

@@ -96,7 +96,10 @@ export class ImageMap {
   }
 
   /** The image that a call touched, null when no guest is known to use the file. */
-  match(host: string, event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>): { file: ImageFile; by: Match } | null {
+  match(
+    host: string,
+    event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>,
+  ): { file: ImageFile; by: Match } | null {
     const keys = this.keysOf(host, event);
     for (const key of keys) {
       const file = this.files.get(this.find(key));
@@ -104,7 +107,9 @@ export class ImageMap {
     }
     const path = event.body.path;
     const relative =
-      event.kind === 'RelabelObserved' && event.body.path_quality === 'relative-to-unknown-dirfd' && path !== null;
+      event.kind === 'RelabelObserved' &&
+      event.body.path_quality === 'relative-to-unknown-dirfd' &&
+      path !== null;
     if (!relative) return null;
     return this.matchByBaseName(host, event);
   }
@@ -179,7 +184,8 @@ export class ImageMap {
   /** The smaller key becomes the root, so that the result does not depend on the order of events. */
   private union(a: string, b: string): void {
     const [rootA, rootB] = [this.find(a), this.find(b)];
-    const inode = rootA.includes('#') || rootB.includes('#') || this.hasInode.has(rootA) || this.hasInode.has(rootB);
+    const inode =
+      rootA.includes('#') || rootB.includes('#') || this.hasInode.has(rootA) || this.hasInode.has(rootB);
     const [root, child] = rootA < rootB ? [rootA, rootB] : [rootB, rootA];
     if (root !== child) this.parent.set(child, root);
     if (inode) this.hasInode.add(root);
@@ -194,7 +200,11 @@ function compareUses(a: ImageUse, b: ImageUse): number {
 
 function isAbsolute(event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>): boolean {
   if (event.body.path === null || !event.body.path.startsWith('/')) return false;
-  return event.kind === 'AccessDenied' || event.body.path_quality === 'absolute' || event.body.path_quality === 'joined';
+  return (
+    event.kind === 'AccessDenied' ||
+    event.body.path_quality === 'absolute' ||
+    event.body.path_quality === 'joined'
+  );
 }
 
 export function baseName(path: ByteText): string {

@@ -5,7 +5,13 @@ import type { HostRecord } from './host-record.js';
 import type { Judgement } from './judge.js';
 import { asksForOwner } from './need.js';
 
-const ACCESS_RANK: Record<Access, number> = { kept: 0, unknown: 1, 'lost-on-refresh': 2, 'read-only': 3, lost: 4 };
+const ACCESS_RANK: Record<Access, number> = {
+  kept: 0,
+  unknown: 1,
+  'lost-on-refresh': 2,
+  'read-only': 3,
+  lost: 4,
+};
 
 /** What the relabels took from the owner's QEMU, by mode and owner, and by SELinux where it is enforced. */
 export function accessAfter(judgements: readonly Judgement[], ownerRecord: HostRecord | null): Access {
@@ -42,7 +48,8 @@ function selinuxAccess(judgement: Judgement, ownerRecord: HostRecord | null): Ac
   const needed = parseContext(judgement.need?.context ?? '');
   const context = parseContext(asked);
   if (!needed || !context) return 'unknown';
-  const denied = context.type !== needed.type || [...context.categories].some((each) => !needed.categories.has(each));
+  const denied =
+    context.type !== needed.type || [...context.categories].some((each) => !needed.categories.has(each));
   return denied ? 'lost-on-refresh' : 'kept';
 }
 
@@ -61,7 +68,11 @@ export function sufferingOf(record: HostRecord, positions: readonly number[]): S
   let paused = false;
   for (const position of positions) {
     const event = record.events[position] as Event;
-    if (event.kind === 'LifecycleChanged' && event.body.event === 'Suspended' && event.body.detail === 'I/O Error') {
+    if (
+      event.kind === 'LifecycleChanged' &&
+      event.body.event === 'Suspended' &&
+      event.body.detail === 'I/O Error'
+    ) {
       paused = true;
     }
     if (event.kind !== 'GuestIoError') continue;
@@ -72,7 +83,8 @@ export function sufferingOf(record: HostRecord, positions: readonly number[]): S
     if (list) list.push(event);
     else byStream.set(event.stream, [event]);
   }
-  const best = byStream.get('qemu-monitor-event') ?? byStream.get('guest-log') ?? byStream.get('virsh-event') ?? [];
+  const best =
+    byStream.get('qemu-monitor-event') ?? byStream.get('guest-log') ?? byStream.get('virsh-event') ?? [];
   const told = best.filter((event) => event.body.reason !== null);
   return {
     errors: best,
@@ -96,6 +108,9 @@ export function impactText(
     'lost-on-refresh': `${who} is denied its image as soon as its host looks at the file's label again`,
     unknown: `whether ${who} can still use its image is not known`,
   };
-  const seen = errors === 0 ? 'no I/O error was reported' : `${errors} I/O error${errors === 1 ? ' was' : 's were'} reported`;
+  const seen =
+    errors === 0
+      ? 'no I/O error was reported'
+      : `${errors} I/O error${errors === 1 ? ' was' : 's were'} reported`;
   return `${can[access]}; ${seen}${paused ? '; the guest was paused' : ''}`;
 }

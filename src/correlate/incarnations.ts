@@ -70,7 +70,12 @@ export interface Incarnation {
 type Source = 'audit' | 'virsh';
 
 /** Domain events of virsh that no paused source of a migration gives. */
-const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set(['device-added', 'device-removed', 'block-job', 'block-job-2']);
+const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
+  'device-added',
+  'device-removed',
+  'block-job',
+  'block-job-2',
+]);
 
 /** The streams of one host tell of one start or stop within this time of each other. */
 const SAME_MOMENT_US = 10_000_000;
@@ -212,7 +217,12 @@ export class IncarnationReader {
 
   private stop(reason: string, position: number, source: Source): void {
     const last = this.incarnations.at(-1);
-    if (!this.open && last?.ended != null && !last.endedBy.has(source) && this.sameMoment(last.ended, position)) {
+    if (
+      !this.open &&
+      last?.ended != null &&
+      !last.endedBy.has(source) &&
+      this.sameMoment(last.ended, position)
+    ) {
       last.endedBy.add(source);
       return;
     }
@@ -379,7 +389,8 @@ export class IncarnationReader {
     if (!this.open) return;
     this.open.lastSeen = Math.max(this.open.lastSeen, position);
     // what a paused source says is no sign that it still owns the guest
-    if (this.open.owns !== null && this.open.handOvers.at(-1)?.result !== 'open') this.open.signs.push(position);
+    if (this.open.owns !== null && this.open.handOvers.at(-1)?.result !== 'open')
+      this.open.signs.push(position);
   }
 
   private sameMoment(a: number, b: number): boolean {
@@ -445,7 +456,11 @@ export function readGuestRecord(
   const definedAt: number[] = [];
   for (const position of positions) {
     const event = record.events[position] as Event;
-    if (event.kind === 'LifecycleChanged' && event.body.event === 'Defined' && event.body.detail === 'Added') {
+    if (
+      event.kind === 'LifecycleChanged' &&
+      event.body.event === 'Defined' &&
+      event.body.detail === 'Added'
+    ) {
       definedAt.push(position);
     }
     if (event.kind !== 'GuestsListed') {

@@ -8,7 +8,16 @@ import { gapsBetween, type HostRecord } from './host-record.js';
 import type { ImageFile, Match } from './images.js';
 import type { Incarnation } from './incarnations.js';
 import { type LocalState, RESTORE_BEFORE_STOP_US } from './local-state.js';
-import { type Answer, asksForOwner, asksWhatIsNeeded, hostDacLabel, type Need, needOf, type Use, useOf } from './need.js';
+import {
+  type Answer,
+  asksForOwner,
+  asksWhatIsNeeded,
+  hostDacLabel,
+  type Need,
+  needOf,
+  type Use,
+  useOf,
+} from './need.js';
 import type { Storage } from './storage.js';
 
 /** A call on an image, with all that is known about the file. */
@@ -70,17 +79,31 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (body.success === false) return acquit('attempt-failed', owner);
   if (isHostLocal(call)) return acquit('host-local', owner);
   if (!touchesAccess(body)) return acquit('not-a-label', owner);
-  if (at.kind === 'this-host') return acquit(at.starting ? 'no-running-guest' : 'owner-relabel', owner, at.proof);
+  if (at.kind === 'this-host')
+    return acquit(at.starting ? 'no-running-guest' : 'owner-relabel', owner, at.proof);
   if (at.kind === 'nobody') return acquit('no-running-guest', null, at.proof);
 
   const owners = at.candidates;
   const answer = answerFor(body, owners, custody, call, use, context);
   const judged = { ...base, owner, owners, need: answer.need, local: at.local };
   if (answer.answer === 'same') {
-    return { ...judged, verdict: 'clean', reason: 'asked-equals-needed', proof: at.kind === 'other' ? at.proof : [], missing: [] };
+    return {
+      ...judged,
+      verdict: 'clean',
+      reason: 'asked-equals-needed',
+      proof: at.kind === 'other' ? at.proof : [],
+      missing: [],
+    };
   }
   if (contextUnchanged(body)) {
-    return { ...judged, effect: 'unchanged', verdict: 'clean', reason: 'unchanged', proof: at.kind === 'other' ? at.proof : [], missing: [] };
+    return {
+      ...judged,
+      effect: 'unchanged',
+      verdict: 'clean',
+      reason: 'unchanged',
+      proof: at.kind === 'other' ? at.proof : [],
+      missing: [],
+    };
   }
   const undetermined = (reason: Reason, missing: MissingEvidence[]): Judgement => ({
     ...judged,
@@ -90,7 +113,10 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
     missing,
   });
   if (at.kind === 'unknown') return undetermined(at.order ? 'order-unknown' : 'owner-unknown', at.missing);
-  if (body.success === null) return undetermined('evidence-gap', [auditRecords(call, 'whether the call succeeded: its SYSCALL record')]);
+  if (body.success === null)
+    return undetermined('evidence-gap', [
+      auditRecords(call, 'whether the call succeeded: its SYSCALL record'),
+    ]);
   if (call.storage?.shared == null) return undetermined('storage-unknown', [mounts(call)]);
   if (answer.answer === 'unknown') {
     return answer.asked === 'unknown'
@@ -101,8 +127,21 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (!isByLibvirt(body) && wasDropped(call, owners, custody, use, context)) {
     return undetermined('detached-image', [imageList(call)]);
   }
-  if (alreadySo(call, context)) {
-    return { ...judged, effect: 'unchanged', verdict: 'clean', reason: 'already-so', proof: at.proof, missing: [] };
+  const already = alreadySo(call, context);
+  if (already === 'same') {
+    return {
+      ...judged,
+      effect: 'unchanged',
+      verdict: 'clean',
+      reason: 'already-so',
+      proof: at.proof,
+      missing: [],
+    };
+  }
+  if (already === 'unknown') {
+    return undetermined('evidence-gap', [
+      auditRecords(call, 'whether the file had this label already: the audit records that are missing'),
+    ]);
   }
   return {
     ...judged,
@@ -118,7 +157,11 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
  * A file that one guest only reads may be the base of another whose images were never listed: what suits the one can
  * take the disk from the other.
  */
-export function judgeUnlisted(call: ImageCall, custody: GuestCustody, context: JudgeContext): Judgement | null {
+export function judgeUnlisted(
+  call: ImageCall,
+  custody: GuestCustody,
+  context: JudgeContext,
+): Judgement | null {
   const { body } = call.event;
   if (body.success !== true || call.storage?.shared !== true || !asksForOwner(body)) return null;
   if (!useOf(call.file.uses).readOnly) return null;
@@ -160,7 +203,8 @@ export function effectOf(call: RelabelObserved): Effect {
     if (call.attribute !== 'security.selinux' || call.asked_context === null) return 'unknown';
     return call.asked_context === call.before_context ? 'unchanged' : 'changed';
   }
-  if (call.asked_mode !== null) return call.asked_mode === modeBits(call.before_mode) ? 'unchanged' : 'changed';
+  if (call.asked_mode !== null)
+    return call.asked_mode === modeBits(call.before_mode) ? 'unchanged' : 'changed';
   if (call.before_uid === null || call.before_gid === null) return 'unknown';
   const uid = call.asked_uid === null || call.asked_uid === call.before_uid;
   const gid = call.asked_gid === null || call.asked_gid === call.before_gid;
@@ -176,7 +220,11 @@ function modeBits(mode: number | null): number | null {
  * the record's owner is the NFS client's cache, which can be stale, so it never acquits.
  */
 function contextUnchanged(call: RelabelObserved): boolean {
-  return call.attribute === 'security.selinux' && call.attribute_confidence === 'certain' && effectOf(call) === 'unchanged';
+  return (
+    call.attribute === 'security.selinux' &&
+    call.attribute_confidence === 'certain' &&
+    effectOf(call) === 'unchanged'
+  );
 }
 
 /** Labels and owners decide access; a mode does too, but libvirt never sets one; other attributes never do. */
@@ -206,12 +254,15 @@ function answerFor(
 ): { answer: Answer; asked: 'known' | 'unknown'; need: Need | null } {
   const asked = body.attribute !== null && body.asked_context === null ? 'unknown' : 'known';
   const needs = owners.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));
-  if (needs.length === 0) {
-    // no incarnation of the owner is on record: what any other hypervisor would need
-    for (const record of context.records.values()) {
-      if (record.host === call.record.host || !record.facts.hypervisor) continue;
+  for (const record of context.records.values()) {
+    if (record.host === call.record.host || !record.facts.hypervisor) continue;
+    // no incarnation of the owner is on record, or a hole could hide one: what this hypervisor's guests need
+    if (needs.length === 0 || !custody.isWhole(record)) {
       needs.push({ owner: hostDacLabel(record), context: null, processContext: null });
     }
+  }
+  for (const other of custody.possibleOwners(call.record.host)) {
+    needs.push(needOf(other, context.records.get(other.host) as HostRecord));
   }
   for (const need of needs) need.context ??= activeContext(body.before_context);
   const answers = new Set(needs.map((need) => asksWhatIsNeeded(body, need, use)));
@@ -257,28 +308,28 @@ function wasDropped(
 }
 
 /**
- * This host set the same label before and no record of any host set another one since: the second call found it so.
- * Holds only while nothing is missing anywhere, for a lost repair would make it a second violation.
+ * Did the file have the label already? The record of the call says so only as this host's cache saw it, which is
+ * believed when it is explained: somebody is on record as having set that label, and nobody as having set another
+ * one since. Where records are missing, one of them may be the explanation, or what undid it.
  */
-function alreadySo(call: ImageCall, context: JudgeContext): boolean {
+function alreadySo(call: ImageCall, context: JudgeContext): Answer {
   const { body } = call.event;
-  if (body.attribute !== null) return false;
-  const earlier = context
+  if (body.attribute !== null || effectOf(body) !== 'unchanged') return 'different';
+  const isSame = (other: RelabelObserved) =>
+    other.asked_uid === body.asked_uid && other.asked_gid === body.asked_gid;
+  const others = context
     .callsOnFile(call.file)
-    .filter((each) => each.event.body.success !== false && asksForOwner(each.event.body));
-  const before = earlier.filter((each) => each.record === call.record && each.position < call.position);
-  const last = before.at(-1);
-  if (!last || last.event.body.asked_uid !== body.asked_uid || last.event.body.asked_gid !== body.asked_gid) return false;
-  const elsewhere = earlier.some(
-    (each) =>
-      each.record !== call.record &&
-      (each.event.body.asked_uid !== body.asked_uid || each.event.body.asked_gid !== body.asked_gid),
-  );
-  if (elsewhere) return false;
+    .filter((each) => each !== call && each.event.body.success !== false && asksForOwner(each.event.body));
+  const own = others.filter((each) => each.record === call.record && each.position < call.position);
+  const foreign = others.filter((each) => each.record !== call.record);
+  const undone = foreign.some((each) => !isSame(each.event.body));
+  const last = own.at(-1)?.event.body;
+  const explained = last === undefined ? foreign.some((each) => isSame(each.event.body)) : isSame(last);
+  if (explained && undone) return 'different';
   for (const record of context.records.values()) {
-    if (gapsBetween(record, ['audit'], -1, record.events.length).length > 0) return false;
+    if (gapsBetween(record, ['audit'], -1, record.events.length).length > 0) return 'unknown';
   }
-  return true;
+  return explained ? 'same' : 'different';
 }
 
 export function imageRef(call: ImageCall): ImageRef {
@@ -291,10 +342,7 @@ export function imageRef(call: ImageCall): ImageRef {
   };
 }
 
-export function relabelReport(
-  judgement: Judgement,
-  guest: RelabelReport['guest'],
-): RelabelReport {
+export function relabelReport(judgement: Judgement, guest: RelabelReport['guest']): RelabelReport {
   const { event } = judgement.call;
   const { body } = event;
   const statesLabel = body.before_uid !== null || body.before_context !== null;

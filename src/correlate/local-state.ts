@@ -41,13 +41,23 @@ export function localState(
   if (!incarnation) {
     const last = incarnations.findLast((each) => each.ended !== null && each.ended <= position) ?? null;
     const next = incarnations.find((each) => each.opened >= position) ?? null;
-    return { state: 'absent', last, next, sure: coversAny(record, START_STOP_STREAMS, last?.ended ?? BEFORE, position) };
+    return {
+      state: 'absent',
+      last,
+      next,
+      sure: coversAny(record, START_STOP_STREAMS, last?.ended ?? BEFORE, position),
+    };
   }
   const handOver = incarnation.handOvers.findLast(
     (each) => handOverBegin(incarnation, each, record, byLibvirt) <= position,
   );
   if (handOver && (handOver.to === null || position < handOver.to || handOver.result !== 'resumed')) {
-    return { state: 'handing-over', incarnation, handOver, sure: stillHandingOver(incarnation, handOver, record, position, byLibvirt) };
+    return {
+      state: 'handing-over',
+      incarnation,
+      handOver,
+      sure: stillHandingOver(incarnation, handOver, record, position, byLibvirt),
+    };
   }
   if (incarnation.owns !== null && incarnation.owns <= position) {
     const returned = handOver?.result === 'resumed';
@@ -63,7 +73,12 @@ export function localState(
  * Where a hand-over begins. When the STOP is in no record (audit log only, or a paused guest) only the end is
  * known; libvirt's own restore runs between `shutting down` and op=stop, so it belongs to the hand-over.
  */
-function handOverBegin(incarnation: Incarnation, handOver: HandOver, record: HostRecord, byLibvirt: boolean): number {
+function handOverBegin(
+  incarnation: Incarnation,
+  handOver: HandOver,
+  record: HostRecord,
+  byLibvirt: boolean,
+): number {
   if (!byLibvirt || handOver.from !== handOver.to) return handOver.from;
   if (incarnation.shuttingDown) return incarnation.shuttingDown.at;
   const end = record.times[handOver.from] as number;
@@ -76,7 +91,8 @@ function handOverBegin(incarnation: Incarnation, handOver: HandOver, record: Hos
 function notYetResumed(incarnation: Incarnation, record: HostRecord, position: number): boolean {
   if (incarnation.started === null || position <= incarnation.started) return true;
   if (incarnation.startFailed) return true;
-  if (incarnation.owns !== null && (incarnation.tookOverAt === 'before' || position > incarnation.owns)) return false;
+  if (incarnation.owns !== null && (incarnation.tookOverAt === 'before' || position > incarnation.owns))
+    return false;
   return coversAny(record, LIFECYCLE_STREAMS, incarnation.started, position);
 }
 
@@ -92,9 +108,13 @@ function surelyOwned(incarnation: Incarnation, record: HostRecord, position: num
   const since = incarnation.signs.findLast((sign) => sign <= position) ?? incarnation.owns ?? BEFORE;
   const next = incarnation.signs.find((sign) => sign > position) ?? null;
   const present = coversAny(record, START_STOP_STREAMS, since, position);
-  const until = next ?? (ENDS_OF_OWNERS.has(incarnation.endReason ?? '') && !incarnation.endUnseen ? incarnation.ended : null);
+  const until =
+    next ??
+    (ENDS_OF_OWNERS.has(incarnation.endReason ?? '') && !incarnation.endUnseen ? incarnation.ended : null);
   if (until !== null) {
-    const undisturbed = coversAny(record, START_STOP_STREAMS, position, until) && coversAny(record, LIFECYCLE_STREAMS, position, until);
+    const undisturbed =
+      coversAny(record, START_STOP_STREAMS, position, until) &&
+      coversAny(record, LIFECYCLE_STREAMS, position, until);
     if (present || undisturbed) return true;
     return false;
   }
@@ -112,7 +132,8 @@ function stillHandingOver(
 ): boolean {
   if (handOver.result === 'resumed') return surelyOwned(incarnation, record, position);
   if (handOver.result === 'ended' && byLibvirt && handOver.to !== null) {
-    if ((record.times[handOver.to] as number) - (record.times[position] as number) <= RESTORE_BEFORE_STOP_US) return true;
+    if ((record.times[handOver.to] as number) - (record.times[position] as number) <= RESTORE_BEFORE_STOP_US)
+      return true;
   }
   return (
     coversAny(record, LIFECYCLE_STREAMS, handOver.from, position) &&

@@ -70,19 +70,33 @@ function outcomeOf(
       return failed(from, `the guest ended on ${to} (${destination.endReason}) without having run there`);
     }
     const job = source ? lastJob(source) : null;
-    if (job === 'failed' || job === 'cancelled') return failed(from, `the migration job on ${from} ended as ${job}`);
+    if (job === 'failed' || job === 'cancelled')
+      return failed(from, `the migration job on ${from} ended as ${job}`);
     if (source && from !== null && source.ended === null && isBack(source)) {
       return failed(from, `the guest went on on ${from}`);
     }
     if (destination.ended !== null) return failed(from, `the guest never ran on ${to}`);
-    if (destination.daemonRestarts.length > 0) return failed(from, `libvirt on ${to} was restarted during the copy`);
-    return { outcome: 'unknown', ownerAfter: from, text: `no record tells how it ended; the guest had not run on ${to}` };
+    if (destination.daemonRestarts.length > 0)
+      return failed(from, `libvirt on ${to} was restarted during the copy`);
+    return {
+      outcome: 'unknown',
+      ownerAfter: from,
+      text: `no record tells how it ended; the guest had not run on ${to}`,
+    };
   }
   if (!source || !records.has(source.host)) {
-    return { outcome: 'succeeded', ownerAfter: to, text: `the guest resumed on ${to}; the source's record is not here` };
+    return {
+      outcome: 'succeeded',
+      ownerAfter: to,
+      text: `the guest resumed on ${to}; the source's record is not here`,
+    };
   }
   if (source.endReason === 'migrated' && !source.endUnseen) {
-    return { outcome: 'succeeded', ownerAfter: to, text: `the guest resumed on ${to} and ${from} confirmed the hand-over` };
+    return {
+      outcome: 'succeeded',
+      ownerAfter: to,
+      text: `the guest resumed on ${to} and ${from} confirmed the hand-over`,
+    };
   }
   if (source.ended !== null || source.daemonRestarts.some((at) => at > handedOverAt(source))) {
     return {
@@ -91,7 +105,11 @@ function outcomeOf(
       text: `the guest runs on ${to}, but ${from} never confirmed the hand-over: libvirt there reports a failure`,
     };
   }
-  return { outcome: 'succeeded', ownerAfter: to, text: `the guest resumed on ${to}; ${from} had not confirmed yet` };
+  return {
+    outcome: 'succeeded',
+    ownerAfter: to,
+    text: `the guest resumed on ${to}; ${from} had not confirmed yet`,
+  };
 }
 
 function failed(ownerAfter: string | null, text: string): Outcome {
@@ -156,9 +174,19 @@ function fromSource(
   }
   const handOver = source.handOvers.at(-1);
   if (handOver?.result === 'ended') {
-    add(handOver.from, handOver.to, 'succeeded', `${source.host} confirmed the hand-over; the destination's record is not here`);
+    add(
+      handOver.from,
+      handOver.to,
+      'succeeded',
+      `${source.host} confirmed the hand-over; the destination's record is not here`,
+    );
   } else if (handOver?.result === 'open') {
-    add(handOver.from, null, 'unknown', `${source.host} stopped the guest for hand-over; what followed is not recorded`);
+    add(
+      handOver.from,
+      null,
+      'unknown',
+      `${source.host} stopped the guest for hand-over; what followed is not recorded`,
+    );
   }
   return found;
 }
@@ -206,5 +234,8 @@ export function timeAt(record: HostRecord, position: number | null): number | nu
 }
 
 function eventId(record: HostRecord, position: number, incarnation: Incarnation): string {
-  return record.events[position]?.id ?? `before-${incarnation.ended === null ? 'open' : record.events[incarnation.ended]?.id}`;
+  return (
+    record.events[position]?.id ??
+    `before-${incarnation.ended === null ? 'open' : record.events[incarnation.ended]?.id}`
+  );
 }

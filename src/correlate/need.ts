@@ -93,7 +93,10 @@ function contextAnswer(asked: string | null, need: Need, use: Use): Answer {
   if (!context) return 'unknown';
   // libvirt labels backing files, read-only and shareable disks alike for all guests; it gives content's label only to
   // what the guest's present definition opens for reading
-  if (context.categories.size === 0 && (context.type === CONTENT_TYPE || ((use.readOnly || use.shareable) && context.type === IMAGE_TYPE))) {
+  if (
+    context.categories.size === 0 &&
+    (context.type === CONTENT_TYPE || ((use.readOnly || use.shareable) && context.type === IMAGE_TYPE))
+  ) {
     return 'same';
   }
   if (need.context === null) return 'unknown';

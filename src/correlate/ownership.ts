@@ -98,7 +98,9 @@ export class Ownership {
     for (const chain of this.linkage.chains) {
       if (chain.includes(incarnation)) continue;
       if (this.coversRecord(chain)) return this.otherOf(chain, incarnation.host, [chainProof(chain)], local);
-      rivals.push(...chain.filter((each) => each.host !== incarnation.host && !isOrderedBySave(each, incarnation)));
+      rivals.push(
+        ...chain.filter((each) => each.host !== incarnation.host && !isOrderedBySave(each, incarnation)),
+      );
     }
     if (rivals.length === 0 || this.lockedStorage) return own;
     // one that was there before the record and stayed to its end was there while any other came and went
@@ -110,7 +112,8 @@ export class Ownership {
     const proven = incarnation.kind === 'incoming' && local.sure;
     if (proven) return this.otherOf(this.sourcesOf(incarnation), host, [incomingProof(incarnation)], local);
     const spanning = this.spanning(...this.ownedAround(incarnation), host, incarnation.kind === 'incoming');
-    if (spanning && incarnation.owns === null) return this.otherOf(spanning, host, [chainProof(spanning)], local);
+    if (spanning && incarnation.owns === null)
+      return this.otherOf(spanning, host, [chainProof(spanning)], local);
     if (incarnation.opened === BEFORE && this.onlyMentionedBy(host)) {
       return { kind: 'this-host', incarnation, starting: false, proof: ['P7-own-incarnation'] };
     }
@@ -167,7 +170,13 @@ export class Ownership {
     const { last } = local;
     const record = this.records.get(host) as HostRecord;
     const [lastOwned, nextOwned] = this.ownedAt(host, position);
-    if (last && local.sure && byLibvirt && this.isCleanUpAfter(last, record, position) && this.endIsSure(last)) {
+    if (
+      last &&
+      local.sure &&
+      byLibvirt &&
+      this.isCleanUpAfter(last, record, position) &&
+      this.endIsSure(last)
+    ) {
       return this.otherOf(this.sourcesOf(last), host, ['P1-failed-incoming'], local);
     }
     // between two positive marks of its own record a hole could hide a whole incarnation
@@ -194,7 +203,12 @@ export class Ownership {
   }
 
   /** The asking host had no incarnation then: did one of the others run the guest throughout? */
-  private elsewhere(local: LocalState, host: string, last: Incarnation | null, next: Incarnation | null): Custody {
+  private elsewhere(
+    local: LocalState,
+    host: string,
+    last: Incarnation | null,
+    next: Incarnation | null,
+  ): Custody {
     const spanning = this.spanning(last, next, host);
     if (spanning) return this.otherOf(spanning, host, [chainProof(spanning)], local);
     const owners = this.owning().filter((incarnation) => incarnation.host !== host);
@@ -302,13 +316,20 @@ export class Ownership {
     return others.length === 1 ? (others[0] as HostRecord).host : null;
   }
 
-  private otherOf(candidates: readonly Incarnation[], host: string, proof: Proof[], local: LocalState): Custody {
-    const found = candidates.length > 0 ? [...candidates] : this.owning().filter((each) => each.host !== host);
+  private otherOf(
+    candidates: readonly Incarnation[],
+    host: string,
+    proof: Proof[],
+    local: LocalState,
+  ): Custody {
+    const found =
+      candidates.length > 0 ? [...candidates] : this.owning().filter((each) => each.host !== host);
     const hosts = new Set(found.map((incarnation) => incarnation.host));
     const owner = hosts.size === 1 ? ([...hosts][0] as string) : null;
     const named = hosts.size === 0 ? this.onlyOtherHypervisor(host) : owner;
     const steady = found.length === 1 && this.coversRecord(found) && found[0]?.host !== host;
-    const proofs: Proof[] = steady && !proof.includes('P6-steady-owner') ? [...proof, 'P6-steady-owner'] : proof;
+    const proofs: Proof[] =
+      steady && !proof.includes('P6-steady-owner') ? [...proof, 'P6-steady-owner'] : proof;
     return { kind: 'other', owner: named, candidates: found, proof: proofs, local };
   }
 
@@ -360,7 +381,12 @@ export class Ownership {
     return [...this.byHost.values()].flatMap((own) => own.incarnations.filter((each) => each.owns !== null));
   }
 
-  private unknown(local: LocalState, candidates: Incarnation[], missing: MissingEvidence, byOrder = false): Custody {
+  private unknown(
+    local: LocalState,
+    candidates: Incarnation[],
+    missing: MissingEvidence,
+    byOrder = false,
+  ): Custody {
     return { kind: 'unknown', candidates, missing: [missing], order: byOrder, local };
   }
 }

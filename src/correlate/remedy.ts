@@ -4,8 +4,8 @@ import { shellWord } from '../domain/shell.js';
 import type { Cause } from '../domain/verdict.js';
 import { PREVENTIONS } from './causes.js';
 import type { HostRecord } from './host-record.js';
-import { isWithin } from './storage.js';
 import type { Judgement } from './judge.js';
+import { isWithin } from './storage.js';
 
 /** The commands that give the owner its images back, and what keeps it from happening again. */
 export function remedyOf(
@@ -30,7 +30,8 @@ export function remedyOf(
     if (ownerPath === null) continue;
     const place = placeToRepair(owner ?? call.record.host, ownerPath, call.storage?.key ?? null, records);
     if (call.event.body.attribute === 'security.selinux') {
-      if (need.context !== null) add(place.host, `chcon -- ${shellWord(need.context)} ${shellWord(place.path)}`);
+      if (need.context !== null)
+        add(place.host, `chcon -- ${shellWord(need.context)} ${shellWord(place.path)}`);
     } else if (need.owner) {
       add(place.host, `chown -- ${need.owner.uid}:${need.owner.gid} ${shellWord(place.path)}`);
     }
@@ -58,8 +59,10 @@ function placeToRepair(
   for (const record of records.values()) {
     const found = record.facts.exports?.find((each) => each.path === exported);
     if (!found || record.host === host) continue;
-    const squashed = /\broot_squash\b|\ball_squash\b/.test(found.options) && !/\bno_root_squash\b/.test(found.options);
-    if (squashed && mount) return { host: record.host, path: `${exported}${path.slice(mount.mount_point.length)}` };
+    const squashed =
+      /\broot_squash\b|\ball_squash\b/.test(found.options) && !/\bno_root_squash\b/.test(found.options);
+    if (squashed && mount)
+      return { host: record.host, path: `${exported}${path.slice(mount.mount_point.length)}` };
   }
   return { host, path };
 }

@@ -69,7 +69,9 @@ export function storageOfMount(record: HostRecord, mount: Mount, overrides: Stor
     pathSpace: key.startsWith('nfs:') ? key.slice(0, key.lastIndexOf(':/')) : key,
     fsType,
     shared,
-    knownToLibvirt: known || declared.some((path) => isWithin(mount.mount_point, path) || isWithin(path, mount.mount_point)),
+    knownToLibvirt:
+      known ||
+      declared.some((path) => isWithin(mount.mount_point, path) || isWithin(path, mount.mount_point)),
     mount,
     locks: shared && locksBetweenHosts(mount),
   };
@@ -140,9 +142,11 @@ export class StorageMap {
   locate(host: string, path: ByteText | null, dev: string | null): StoredFile {
     const record = this.records.get(host);
     const mounts = this.mountsOf.get(host) ?? [];
-    if (!record || record.facts.mounts === null) return { storage: this.withoutMounts(path), storagePath: null };
+    if (!record || record.facts.mounts === null)
+      return { storage: this.withoutMounts(path), storagePath: null };
     const byPath = path === null ? undefined : mounts.find(({ mount }) => isWithin(path, mount.mount_point));
-    const found = dev === null || byPath?.mount.dev === dev ? byPath : mounts.find(({ mount }) => mount.dev === dev);
+    const found =
+      dev === null || byPath?.mount.dev === dev ? byPath : mounts.find(({ mount }) => mount.dev === dev);
     if (!found) return { storage: null, storagePath: null };
     const inside =
       path !== null && isWithin(path, found.mount.mount_point)
@@ -182,16 +186,27 @@ export class StorageMap {
     const servers = new Set<string>();
     for (const mounts of this.mountsOf.values()) {
       for (const { mount, storage } of mounts) {
-        if (storage.key.startsWith('nfs:') && isWithin(storageRoot(mount) || '/', exportedPath)) servers.add(storage.pathSpace);
+        if (storage.key.startsWith('nfs:') && isWithin(storageRoot(mount) || '/', exportedPath))
+          servers.add(storage.pathSpace);
       }
     }
-    return names.find((name) => servers.has(name)) ?? (servers.size === 1 ? ([...servers][0] as string) : null);
+    return (
+      names.find((name) => servers.has(name)) ?? (servers.size === 1 ? ([...servers][0] as string) : null)
+    );
   }
 
   private withoutMounts(path: ByteText | null): Storage | null {
     const overridden = path === null ? null : overrideFor(path, this.overrides);
     if (overridden === null) return null;
-    return { key: `path:${path}`, pathSpace: 'path', fsType: 'unknown', shared: overridden, knownToLibvirt: null, mount: null, locks: false };
+    return {
+      key: `path:${path}`,
+      pathSpace: 'path',
+      fsType: 'unknown',
+      shared: overridden,
+      knownToLibvirt: null,
+      mount: null,
+      locks: false,
+    };
   }
 }
 

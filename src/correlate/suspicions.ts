@@ -9,8 +9,8 @@ import { covers, type HostRecord } from './host-record.js';
 import { impactText } from './impact.js';
 import type { Incarnation } from './incarnations.js';
 import { needOf } from './need.js';
-import { isWithin, type StorageMap } from './storage.js';
 import { stableId } from './stable-id.js';
+import { isWithin, type StorageMap } from './storage.js';
 
 /**
  * A guest lost its image and no recorded call explains it. Where records are missing that is a finding in itself:
@@ -62,7 +62,8 @@ export function suspicions(
         text: impactText('unknown', denied.length, suffering?.paused ?? false, view.ref, owner.host),
       },
       relabels: [],
-      summary: denied.length > 0 ? `${refused}; ${said}` : `${said}, and the record of the call itself is missing`,
+      summary:
+        denied.length > 0 ? `${refused}; ${said}` : `${said}, and the record of the call itself is missing`,
       explanation: first ? EXPLANATIONS[cause] : EXPLANATIONS['records-lost'],
       remedy: { commands: [], prevention: PREVENTIONS[first ? cause : 'records-lost'] },
       verdict: 'undetermined',
@@ -105,7 +106,8 @@ function announcements(
       const custody = view.custody.at(record.host, position, true);
       if (custody.kind === 'this-host' || custody.kind === 'nobody') continue;
       const { asked_uid: uid, asked_gid: gid, asked_context: context } = event.body;
-      const owners = uid !== null && need.owner !== null && (uid !== need.owner.uid || gid !== need.owner.gid);
+      const owners =
+        uid !== null && need.owner !== null && (uid !== need.owner.uid || gid !== need.owner.gid);
       const contexts = context !== null && need.context !== null && context !== need.context;
       if (owners || contexts) found.push(event);
     }
@@ -116,11 +118,18 @@ function announcements(
 
 function isImagePath(view: GuestView, path: string, record: HostRecord, storages: StorageMap): boolean {
   const here = storages.locate(record.host, path, null);
-  return view.custody.allIncarnations.length > 0 && view.images.some((use) => {
-    if (use.path === path) return here.storage?.shared !== false;
-    const there = storages.locate(use.host, use.path, null);
-    return here.storagePath !== null && there.storagePath === here.storagePath && there.storage?.pathSpace === here.storage?.pathSpace;
-  });
+  return (
+    view.custody.allIncarnations.length > 0 &&
+    view.images.some((use) => {
+      if (use.path === path) return here.storage?.shared !== false;
+      const there = storages.locate(use.host, use.path, null);
+      return (
+        here.storagePath !== null &&
+        there.storagePath === here.storagePath &&
+        there.storage?.pathSpace === here.storage?.pathSpace
+      );
+    })
+  );
 }
 
 function announcedCause(event: EventOf<'RelabelIntended'>): Cause {
@@ -165,7 +174,9 @@ export function unrecognisedStorage(
   const findings: FindingReport[] = [];
   for (const record of records.values()) {
     if (!record.facts.hypervisor || !view.custody.incarnationsOf(record.host).length) continue;
-    const uses = view.images.filter((use) => use.host === record.host && !use.image.read_only && !use.image.shareable);
+    const uses = view.images.filter(
+      (use) => use.host === record.host && !use.image.read_only && !use.image.shareable,
+    );
     for (const use of uses) {
       const { storage } = storages.locate(record.host, use.path, null);
       if (!storage?.shared || storage.knownToLibvirt !== false || !storage.mount) continue;
@@ -181,7 +192,11 @@ export function unrecognisedStorage(
         host: record.host,
         owner: null,
         migration: null,
-        images: [...new Set(affected.map((each) => each.path))].map((path) => ({ path, storage: storage.key, inode: null })),
+        images: [...new Set(affected.map((each) => each.path))].map((path) => ({
+          path,
+          storage: storage.key,
+          inode: null,
+        })),
         opened_us: record.events[0]?.at ?? 0,
         resolved_us: null,
         exposure_ms: null,

@@ -53,7 +53,9 @@ export function guestTimeline(
     }
   }
   entries.sort(
-    (a, b) => a.order - b.order || (a.entry.host < b.entry.host ? -1 : a.entry.host > b.entry.host ? 1 : a.position - b.position),
+    (a, b) =>
+      a.order - b.order ||
+      (a.entry.host < b.entry.host ? -1 : a.entry.host > b.entry.host ? 1 : a.position - b.position),
   );
   return entries.map(({ entry }) => entry);
 }

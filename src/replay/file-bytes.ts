@@ -33,10 +33,10 @@ export interface ReadOptions {
  * @throws MigrationAuditError MA_NOT_FOUND, MA_UNREADABLE; what was read before a fault has been handed out by then
  */
 export async function* chunksOf(path: string, options: ReadOptions = {}): AsyncGenerator<Buffer> {
-  const file = await openRegular(path);
+  const { file, size_bytes } = await openRegular(path);
   try {
     const packed = { bytes: 0 };
-    const raw = rawChunks(path, file, packed, options);
+    const raw = rawChunks(path, file, size_bytes, packed, options);
     const first = await raw.next();
     if (first.done) return;
     const whole = prepend(first.value, raw);
@@ -83,13 +83,13 @@ const SYSTEM_ERRORS: Record<string, string> = {
   EIO: 'the disk reports an input/output error',
 };
 
-async function openRegular(path: string): Promise<FileHandle> {
+async function openRegular(path: string): Promise<{ file: FileHandle; size_bytes: number }> {
   let file: FileHandle | undefined;
   try {
     // O_NONBLOCK: opening a pipe that nobody writes to would otherwise wait for ever.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const info = await file.stat();
-    if (info.isFile()) return file;
+    if (info.isFile()) return { file, size_bytes: info.size };
     throw new MigrationAuditError(
       'MA_UNREADABLE',
       path,
@@ -104,6 +104,7 @@ async function openRegular(path: string): Promise<FileHandle> {
 async function* rawChunks(
   path: string,
   file: FileHandle,
+  size_bytes: number,
   packed: { bytes: number },
   { signal, onProgress }: ReadOptions,
 ): AsyncGenerator<Buffer> {
@@ -116,6 +117,8 @@ async function* rawChunks(
     } catch (error) {
       throw readFailure(path, error);
     }
+    if (length === 0 && packed.bytes < size_bytes)
+      throw new MigrationAuditError('MA_UNREADABLE', path, 'it became shorter while it was read');
     if (length === 0) return;
     packed.bytes += length;
     onProgress?.(length);

@@ -9,6 +9,7 @@ import {
 } from '../correlate/correlate.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { Report } from '../domain/report.js';
+import { isTimeUs } from '../domain/time.js';
 import type { Event, Stream } from '../events/event.js';
 import type { EventSink, Rejected } from '../events/origin.js';
 import { coverage } from './coverage.js';
@@ -214,5 +215,6 @@ async function momentIn(path: string | null): Promise<number | null> {
   const bytes = await bytesOfFile(path).catch(() => Buffer.alloc(0));
   const match = /^(\d{1,11})(?:\.(\d{1,9}))?\s*$/.exec(bytes.toString('latin1', 0, 64));
   if (match === null) return null;
-  return Number(match[1]) * 1e6 + Number((match[2] ?? '').padEnd(6, '0').slice(0, 6));
+  const at_us = Number(match[1]) * 1e6 + Number((match[2] ?? '').padEnd(6, '0').slice(0, 6));
+  return isTimeUs(at_us) ? at_us : null;
 }

@@ -8,8 +8,8 @@ import { RecordType } from './record-type.js';
 export const EVENT_TIMEOUT_MS = 2000;
 /** Open events held at most; past it the oldest is handed on as it is. */
 export const MAX_OPEN_EVENTS = 16_384;
-/** Records of one event kept at most. */
-const MAX_RECORDS = 256;
+/** Records of one event kept at most: at 64 KiB each they still fit into one event of ours as its witness. */
+const MAX_RECORDS = 128;
 const POOLED_EVENTS = 64;
 
 export interface AssemblySink {

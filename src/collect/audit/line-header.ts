@@ -1,4 +1,5 @@
 import type { ByteText } from '../../domain/byte-text.js';
+import { LATEST_TIME_US } from '../../domain/time.js';
 import { ByteView } from './byte-view.js';
 import { COLON, EQUALS, SPACE, word, wordOf } from './bytes.js';
 import { RecordType, TypeName } from './record-type.js';
@@ -19,6 +20,7 @@ const CLOSE = 0x29;
 const LONGEST_NODE = 256;
 const LONGEST_STAMP = 40;
 const MAX_SERIAL = 0xffffffff;
+const LATEST_TIME_MS = LATEST_TIME_US / 1000;
 
 export type HeaderProblem = 'not-a-record' | 'bad-stamp';
 
@@ -114,7 +116,9 @@ export class LineHeader {
     const serialLength = at - serialStart;
     if (serialLength === 0 || serialLength > 10 || serial > MAX_SERIAL) return false;
     if (bytes[at] !== CLOSE || bytes[at + 1] !== COLON || at + 2 > end) return false;
-    this.at_ms = seconds * 1000 + hundreds * 100 + tens * 10 + ones;
+    const at_ms = seconds * 1000 + hundreds * 100 + tens * 10 + ones;
+    if (at_ms > LATEST_TIME_MS) return false;
+    this.at_ms = at_ms;
     this.serial = serial;
     this.#stampLength = at - start;
     for (let i = 0; i < this.#stampLength; i++) this.#stamp[i] = bytes[start + i] as number;

@@ -8,8 +8,8 @@ import type { SerialGap } from './serial-gaps.js';
 
 /** Losses that began within this time are told as one gap. */
 const AGGREGATION_MS = 2000;
-/** Headless events told as one gap at most; bounds the witness that is held. */
-const MAX_HEADLESS = 256;
+/** Headless records told as one gap at most; bounds the witness, which has to fit into one event. */
+const MAX_HEADLESS = 128;
 const NEWLINE = Buffer.from('\n');
 const US_PER_MS = 1000;
 
@@ -46,15 +46,20 @@ export class Losses {
     return this.#headless !== null || this.#unreadable !== null;
   }
 
-  /** A CWD, PATH or PROCTITLE record whose SYSCALL record was never written. */
-  headlessRecord(stamp: Stamp, line: Buffer, sequence: number): void {
+  /**
+   * A CWD, PATH or PROCTITLE record whose SYSCALL record was never written.
+   *
+   * @returns false when its event has more of them than can be told
+   */
+  headlessRecord(stamp: Stamp, line: Buffer, sequence: number): boolean {
     const { node, at_ms, serial } = stamp;
     const open = this.#headless;
     if (open !== null && open.last.serial === serial && open.last.node === node) {
+      if (open.lines.length >= MAX_HEADLESS) return false;
       open.lines.push(line);
-      return;
+      return true;
     }
-    if (open !== null && (open.events >= MAX_HEADLESS || open.first.node !== node))
+    if (open !== null && (open.lines.length >= MAX_HEADLESS || open.first.node !== node))
       this.#flushHeadless(sequence);
     if (this.#headless === null) {
       const first = { node, at_ms, serial };
@@ -63,6 +68,7 @@ export class Losses {
     this.#headless.last = { node, at_ms, serial };
     this.#headless.events++;
     this.#headless.lines.push(line);
+    return true;
   }
 
   /** A line that no parser could read. */

@@ -136,7 +136,8 @@ export class RecordRouter implements LineSink, AssemblySink {
   }
 
   headlessRecord(header: LineHeader, bytes: Buffer, start: number, end: number): void {
-    this.#losses.headlessRecord(header, bytes.subarray(start, end), this.#lines);
+    const isTold = this.#losses.headlessRecord(header, bytes.subarray(start, end), this.#lines);
+    if (!isTold) this.surplusRecord(bytes, start, end);
   }
 
   foreignLines(lines: number, bytes: number): void {

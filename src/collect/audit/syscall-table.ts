@@ -122,7 +122,7 @@ function architecture(code: number, name: string, calls: [number, CallShape][]):
  * Source: the kernel's syscall tables, as in audit-userspace lib/*_table.h. A call is decided by architecture and
  * number, never by the SYSCALL= text of ENRICHED logs: 198 is lchown on i386 and lremovexattr on x86_64.
  */
-export const ARCHITECTURES: readonly Architecture[] = [
+const ARCHITECTURES: readonly Architecture[] = [
   architecture(0xc000003e, 'x86_64', [
     [92, chown],
     [93, fchown],

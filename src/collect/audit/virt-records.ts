@@ -94,8 +94,11 @@ function guestOf(record: UserRecord): GuestName | null {
   return uuid === null && name === null ? null : { uuid, name };
 }
 
+/** The kernel's pid_t. */
+const MAX_PID = 0x7fff_ffff;
+
 /** 0 and -1 stand for no process. */
 function qemuPid(text: string | undefined): number | null {
   const pid = text === undefined ? Number.NaN : Number(text);
-  return Number.isSafeInteger(pid) && pid > 0 ? pid : null;
+  return Number.isInteger(pid) && pid > 0 && pid <= MAX_PID ? pid : null;
 }

@@ -2,6 +2,9 @@ import type { ByteText } from '../../domain/byte-text.js';
 import type { ReadFacts } from './snapshot.js';
 import { linesOf } from './text.js';
 
+/** The kernel counts in 32 bits (struct audit_status). */
+const LARGEST_STATUS = 0xffff_ffff;
+
 /**
  * `auditctl -s`: `enabled 1`, `lost 0` … one a line, or in old versions all on one line as `enabled=1 lost=0`.
  * `lost` counts since boot, or since somebody reset it.
@@ -13,7 +16,8 @@ export function readAuditStatus(bytes: Buffer): ReadFacts {
     const settings = line.startsWith('AUDIT_STATUS:') ? line.split(' ').slice(1) : [line];
     for (const setting of settings) {
       const match = /^([a-z_]+)[ =](0x[0-9a-f]+|-?\d+)(?: .*)?$/.exec(setting);
-      if (match) values.set(match[1] as string, Number(match[2]));
+      const value = Number(match?.[2]);
+      if (match && Math.abs(value) <= LARGEST_STATUS) values.set(match[1] as string, value);
       else unread.push(setting);
     }
   }

@@ -31,9 +31,12 @@ export function readDomainXml(snapshot: Snapshot): Event[] {
   ];
 }
 
+/** libvirt knows selinux, apparmor and dac; ten times as many is no definition of libvirt's. */
+const MAX_SECLABELS = 30;
+
 function labelEvents(snapshot: Snapshot, guest: GuestName, domain: XmlElement): Event[] {
   const events: Event[] = [];
-  for (const [i, seclabel] of domain.children('seclabel').entries()) {
+  for (const [i, seclabel] of domain.children('seclabel').slice(0, MAX_SECLABELS).entries()) {
     const process_label = seclabel.child('label')?.content ?? null;
     const image_label = seclabel.child('imagelabel')?.content ?? null;
     if (process_label === null && image_label === null) continue;

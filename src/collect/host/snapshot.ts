@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { type ByteText, printable } from '../../domain/byte-text.js';
 import { MigrationAuditError } from '../../domain/errors.js';
+import { encodeEvent } from '../../events/codec.js';
 import type { Event, EventBodies, EventKind, HostFactsRead } from '../../events/event.js';
 import { contentEventId } from '../../events/identity.js';
 import type { Origin } from '../../events/origin.js';
@@ -75,7 +76,18 @@ export class Snapshot {
       kind,
       body,
     };
-    return event as Event;
+    return this.fitting(event as Event);
+  }
+
+  /** A file can be small and what it says large, where every part of it repeats another. */
+  private fitting(event: Event): Event {
+    try {
+      encodeEvent(event);
+      return event;
+    } catch (cause) {
+      const detail = `it holds more than an event can: ${(cause as Error).message}`;
+      throw new MigrationAuditError('MA_UNREADABLE', this.origin.file, detail, { cause });
+    }
   }
 
   /** `HostFactsRead` of what was read, if anything was, and a gap for what was not. */

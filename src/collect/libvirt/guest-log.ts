@@ -15,12 +15,12 @@ const LIBVIRT_STAMPED = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\+0000): (.*)$/s
 const QEMU_STAMPED = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z) (.*)$/s;
 const STARTING_UP = /^starting up\b/;
 const SHUTTING_DOWN = /^shutting down\b/;
-const IO_ERROR = /^IO error device='(.*)' node-name='(.*)' reason='(.*)'$/s;
+const IO_ERROR = /^IO error device='([^']*)' node-name='([^']*)' reason='(.*)'$/s;
 const CHILD_OWNER = /^\d+: debug : \w+:\d+ : Setting child uid:gid to (\d{1,10}):(\d{1,10})(?: |$)/;
 /** What QEMU says when an image or the hand-over fails it; only QEMU's own lines are looked at. */
-const QEMU_SAYS = /^\S*qemu\S*: /;
+const QEMU_SAYS = /^(?=\S*qemu)\S*: /;
 const QEMU_TROUBLE =
-  /Failed to get ".*" lock|Permission denied|Could not (?:re)?open |bdrv_inactivate_all|Failed to find an available port/s;
+  /Failed to get "[^"]*" lock|Permission denied|Could not (?:re)?open |bdrv_inactivate_all|Failed to find an available port/s;
 const LOCK_HOLDER = /^Is another process using the image \[.*\]\?$/s;
 
 interface StartBlock {

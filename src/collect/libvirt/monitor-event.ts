@@ -1,4 +1,5 @@
 import type { ByteText } from '../../domain/byte-text.js';
+import { isTimeUs } from '../../domain/time.js';
 import type { GuestIoError, GuestName } from '../../events/event.js';
 import type { EventSink, Origin } from '../../events/origin.js';
 import { isStreamTrailer, streamEnded } from './event-stream-end.js';
@@ -98,7 +99,7 @@ function parseMonitorLine(text: ByteText): MonitorLine | string {
   const head = byVirsh ?? byQemu;
   if (!head) return text.startsWith('event ') ? 'no-timestamp' : 'malformed-line';
   const at = byVirsh ? libvirtStampUs(byVirsh[1] as string) : Number(head[2]) * 1_000_000 + Number(head[3]);
-  if (at === null || !Number.isSafeInteger(at)) return 'bad-stamp';
+  if (at === null || !isTimeUs(at)) return 'bad-stamp';
   const named = splitNameFromData(text.slice(head[0].length));
   if (!named) return 'bad-json';
   const { name: guestName, ...data } = named;

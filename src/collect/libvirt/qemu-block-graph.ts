@@ -5,6 +5,10 @@ import { isOptions, optionSwitch, optionText, type QemuOptions } from './qemu-op
 /** Formats that name a backing file in their header: without an explicit `backing` QEMU would open that. */
 const FORMATS_WITH_BACKING = new Set(['qcow2', 'qcow', 'qed', 'vmdk', 'vhdx', 'vpc', 'vdi', 'parallels']);
 const MAX_CHAIN = 256;
+/** Chains may share their lower layers, so that a short command line could name images without end. */
+const MAX_IMAGES = 2048;
+/** PATH_MAX: a longer name is none that QEMU could open. */
+const MAX_PATH_LENGTH = 4096;
 
 export interface BlockImages {
   images: AssignedImage[];
@@ -53,6 +57,7 @@ export class BlockGraph {
     const result: BlockImages = { images: [], complete: !this.damaged };
     for (const [name, node] of this.nodes) {
       if (named.has(name)) continue;
+      if (result.images.length >= MAX_IMAGES) return { images: result.images, complete: false };
       const chain = this.chainOf(node);
       result.complete &&= chain.complete;
       const top = this.roleOf(name);
@@ -104,7 +109,8 @@ export class BlockGraph {
 }
 
 function fileOf(node: QemuOptions): Pick<AssignedImage, 'path' | 'source'> {
-  const filename = optionText(node, 'filename');
+  const named = optionText(node, 'filename');
+  const filename = named !== null && named.length > MAX_PATH_LENGTH ? null : named;
   switch (optionText(node, 'driver')) {
     case 'file':
       // a descriptor passed in has no name that could be relabelled

@@ -1,3 +1,5 @@
+import { isTimeUs } from '../../domain/time.js';
+
 /**
  * Times as libvirt, QEMU and journalctl print them, in µs since the epoch. All but the syslog form state their
  * zone; whatever is no date of the calendar is null, never a near miss.
@@ -11,7 +13,7 @@ const ISO_STAMP = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?
 /** `2026-11-23 00:47:10.527+0000`: libvirt's log and virsh, always UTC (virtime.c, virTimeStringThenRaw). */
 export function libvirtStampUs(text: string): number | null {
   const match = LIBVIRT_STAMP.exec(text);
-  return match ? microseconds(match) : null;
+  return match ? possible(microseconds(match)) : null;
 }
 
 /** `2026-11-23T01:11:48.862523Z` (QEMU), `…+00:00` and `…+0000` (journalctl -o short-iso[-precise]). */
@@ -19,7 +21,12 @@ export function isoStampUs(text: string): number | null {
   const match = ISO_STAMP.exec(text);
   if (!match) return null;
   const local = microseconds(match);
-  return local === null ? null : local - zoneOffsetUs(match[8] as string);
+  return local === null ? null : possible(local - zoneOffsetUs(match[8] as string));
+}
+
+/** A garbled year is no time, even where the calendar has that day. */
+function possible(at: number | null): number | null {
+  return at !== null && isTimeUs(at) ? at : null;
 }
 
 function microseconds(match: RegExpExecArray): number | null {
