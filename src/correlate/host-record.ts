@@ -1,4 +1,5 @@
 import type { Event, EventOf, GapDetected, Stream } from '../events/event.js';
+import { CLOCK_STEP_US, correctedTimes } from './clock-steps.js';
 import { type HostFacts, mergeFacts } from './host-facts.js';
 
 /**
@@ -45,8 +46,8 @@ const STREAM_RANK: Record<Stream, number> = {
   'host-facts': 6,
 };
 
-/** Stamps of one stream go back by some ms when writers race; by more than this only when the clock was set. */
-const CLOCK_STEP_US = 2_000_000;
+/** Written when somebody looked, not in a stream of their own. */
+const SNAPSHOT_STREAMS: ReadonlySet<Stream> = new Set<Stream>(['collector', 'host-facts']);
 
 export function buildHostRecord(host: string, events: readonly Event[]): HostRecord {
   const byStream = new Map<Stream, Event[]>();
@@ -55,19 +56,21 @@ export function buildHostRecord(host: string, events: readonly Event[]): HostRec
     if (list) list.push(event);
     else byStream.set(event.stream, [event]);
   }
+  const stamped = [...byStream].filter(([stream]) => !SNAPSHOT_STREAMS.has(stream));
+  const ordered = stamped.map(([stream, list]) =>
+    stream === 'audit' ? orderAudit(list) : list.sort(bySequence),
+  );
+  const corrected = correctedTimes(ordered);
   const timed: { event: Event; time: number; rank: number; index: number }[] = [];
-  for (const [stream, list] of byStream) {
-    const ordered = stream === 'audit' ? orderAudit(list) : list.sort(bySequence);
-    let offset = 0;
-    let previous = Number.NEGATIVE_INFINITY;
-    let latest = Number.NEGATIVE_INFINITY;
-    for (const [index, event] of ordered.entries()) {
-      if (previous - event.at > CLOCK_STEP_US && stream !== 'host-facts' && stream !== 'collector') {
-        offset += previous - event.at;
-      }
-      previous = event.at;
-      latest = Math.max(latest, event.at + offset);
-      timed.push({ event, time: latest, rank: STREAM_RANK[stream], index });
+  for (const [i, list] of ordered.entries()) {
+    for (const [index, event] of list.entries()) {
+      const time = (corrected[i] as number[])[index] as number;
+      timed.push({ event, time, rank: STREAM_RANK[event.stream], index });
+    }
+  }
+  for (const stream of SNAPSHOT_STREAMS) {
+    for (const [index, event] of (byStream.get(stream) ?? []).sort(bySequence).entries()) {
+      timed.push({ event, time: event.at, rank: STREAM_RANK[stream], index });
     }
   }
   timed.sort((a, b) => a.time - b.time || a.rank - b.rank || a.index - b.index);

@@ -1,7 +1,8 @@
 import type { ByteText } from '../domain/byte-text.js';
 import type { Event } from '../events/event.js';
 import type { GuestNames } from './guest-names.js';
-import type { HostRecord } from './host-record.js';
+import { coversAny, type HostRecord } from './host-record.js';
+import { START_STOP_STREAMS } from './streams.js';
 
 /**
  * The life of a guest on one host, read from that host's record alone.
@@ -85,6 +86,8 @@ export class IncarnationReader {
   readonly incarnations: Incarnation[] = [];
   private open: Incarnation | null = null;
   private jobStatus: string | null = null;
+  /** a snapshot said that the guest was not running here */
+  private absentAt = BEFORE;
   private readonly guest: string;
   private readonly record: HostRecord;
 
@@ -141,11 +144,12 @@ export class IncarnationReader {
   listed(state: string, reason: string | null, position: number): void {
     const runs = state === 'running' || state === 'paused' || state === 'blocked' || state === 'pmsuspended';
     if (!runs) {
+      this.absentAt = position;
       if (this.open) this.close(position, reason ?? state, true);
       return;
     }
     const incoming = state === 'paused' && reason === 'migrating';
-    const current = this.open ?? this.beginUnseen(!incoming);
+    const current = this.open ?? this.beginUnseen(!incoming, position);
     if (incoming && current.started !== null && current.opened === BEFORE) current.kind = 'incoming';
     if (current.owns === null && !incoming) {
       current.owns = position;
@@ -166,7 +170,7 @@ export class IncarnationReader {
   ): void {
     if (body.source === 'domain-xml') {
       // the XML of a running guest; an inactive one has no labels
-      const current = this.open ?? this.beginUnseen(true);
+      const current = this.open ?? this.beginUnseen(true, position);
       setLabels(current, body, false);
       this.see(position);
       return;
@@ -228,7 +232,7 @@ export class IncarnationReader {
     }
     // whoever ends by migration, save or shutdown owned; a failure may be an incoming guest's
     const owned = reason !== 'failed' && reason !== 'crashed' && reason !== 'destroyed';
-    const current = this.open ?? this.beginUnseen(owned);
+    const current = this.open ?? this.beginUnseen(owned, position);
     current.endedBy.add(source);
     this.see(position);
     this.close(position, reason, false);
@@ -256,7 +260,7 @@ export class IncarnationReader {
   private resume(detail: string | null, position: number): void {
     if (!this.open) {
       // begun before the record: `Resumed Migrated` can be a take-over or a source that goes on
-      const begun = this.beginUnseen(detail === 'Unpaused');
+      const begun = this.beginUnseen(detail === 'Unpaused', position);
       begun.owns ??= position;
       begun.provisionalSince = position;
       if (detail === 'Post-copy') begun.kind = 'incoming';
@@ -274,7 +278,7 @@ export class IncarnationReader {
   }
 
   private suspend(detail: string | null, position: number): void {
-    const current = this.open ?? this.beginUnseen(true);
+    const current = this.open ?? this.beginUnseen(true, position);
     if (detail === 'Paused') this.working(position);
     current.provisionalSince = null;
     this.see(position);
@@ -297,7 +301,8 @@ export class IncarnationReader {
   private migration(status: string, position: number): void {
     this.jobStatus = status;
     if (!this.open) {
-      this.beginUnseen(true).provisionalSince = position;
+      // the status of an incoming guest reads the same: only with its start on record is it told apart
+      this.beginUnseen(true, position, false).provisionalSince = position;
     }
     const current = this.open as unknown as Incarnation;
     this.see(position);
@@ -324,7 +329,7 @@ export class IncarnationReader {
   private alive(position: number): void {
     const last = this.incarnations.at(-1);
     if (!this.open && last?.ended != null && this.sameMoment(last.ended, position)) return;
-    if (!this.open) this.beginUnseen(true);
+    if (!this.open) this.beginUnseen(true, position);
     if (this.open) this.open.provisionalSince = null;
     this.see(position);
   }
@@ -342,13 +347,22 @@ export class IncarnationReader {
     this.see(position);
   }
 
-  /** An incarnation whose start the record does not have. */
-  private beginUnseen(owns: boolean): Incarnation {
-    const since = this.incarnations.at(-1)?.ended ?? BEFORE;
+  /**
+   * An incarnation whose start the record does not have: it began before the record, or a hole hides its start, and
+   * then nothing before this mark is certain.
+   *
+   * @param owned the mark is one that only an owner gives
+   */
+  private beginUnseen(owned: boolean, position: number, certain = owned): Incarnation {
+    const since = Math.max(this.incarnations.at(-1)?.ended ?? BEFORE, this.absentAt);
+    const fromBefore = since === BEFORE && coversAny(this.record, START_STOP_STREAMS, BEFORE, position);
     const begun = this.begin(since);
     begun.started = since;
-    if (owns) begun.owns = since;
-    else begun.ownsEarlier = true;
+    if (fromBefore && owned) begun.owns = BEFORE;
+    else {
+      begun.ownsEarlier = true;
+      if (certain) begun.owns = position;
+    }
     return begun;
   }
 

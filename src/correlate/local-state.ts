@@ -1,5 +1,6 @@
 import { coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type HandOver, type Incarnation } from './incarnations.js';
+import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 
 /**
  * How a host stood to a guest at one position, by its own record. `sure` is false where a hole in the record could
@@ -15,11 +16,6 @@ export type LocalState =
   | { state: 'absent'; last: Incarnation | null; next: Incarnation | null; sure: boolean }
   /** the host's record never speaks of the guest */
   | { state: 'silent'; sure: boolean };
-
-/** Streams that show vCPUs stop and run; either is enough. */
-export const LIFECYCLE_STREAMS = ['virsh-event', 'qemu-monitor-event'] as const;
-/** Streams that show QEMU start and end; either is enough. */
-export const START_STOP_STREAMS = ['audit', 'virsh-event'] as const;
 
 /** libvirt restores labels right before it writes op=stop. */
 export const RESTORE_BEFORE_STOP_US = 5_000_000;

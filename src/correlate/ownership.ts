@@ -3,7 +3,8 @@ import type { Chain, Linkage } from './chains.js';
 import type { Custody } from './custody.js';
 import { coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnations.js';
-import { LIFECYCLE_STREAMS, type LocalState, START_STOP_STREAMS } from './local-state.js';
+import type { LocalState } from './local-state.js';
+import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 
 /** libvirt cleans up after a failed start within this time of recording the failure. */
 const CLEAN_UP_US = 120_000_000;
@@ -286,7 +287,8 @@ export class Ownership {
       others.length > 0 &&
       others.every((record) => {
         const own = this.byHost.get(record.host);
-        return own !== undefined && own.incarnations.length === 0 && own.listedOff !== null;
+        const free = own !== undefined && own.incarnations.length === 0 && own.listedOff !== null;
+        return free && coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length);
       })
     );
   }

@@ -8,8 +8,10 @@ import type { SerialGap } from './serial-gaps.js';
 
 /** Losses that began within this time are told as one gap. */
 const AGGREGATION_MS = 2000;
-/** Headless records told as one gap at most; bounds the witness, which has to fit into one event. */
-const MAX_HEADLESS = 128;
+/** Headless events told as one gap at most. */
+const MAX_HEADLESS = 256;
+/** Their records, which have to fit into one event of ours as its witness. */
+const MAX_HEADLESS_BYTES = 8 * 1024 * 1024;
 const NEWLINE = Buffer.from('\n');
 const US_PER_MS = 1000;
 
@@ -18,6 +20,8 @@ interface Headless {
   last: Stamp;
   events: number;
   lines: Buffer[];
+  /** of the lines, each with a newline */
+  bytes: number;
 }
 
 interface Unreadable {
@@ -55,19 +59,18 @@ export class Losses {
     const { node, at_ms, serial } = stamp;
     const open = this.#headless;
     if (open !== null && open.last.serial === serial && open.last.node === node) {
-      if (open.lines.length >= MAX_HEADLESS) return false;
-      open.lines.push(line);
+      if (open.bytes + line.length > MAX_HEADLESS_BYTES) return false;
+      addLine(open, line);
       return true;
     }
-    if (open !== null && (open.lines.length >= MAX_HEADLESS || open.first.node !== node))
-      this.#flushHeadless(sequence);
+    if (open !== null && (isFull(open, line) || open.first.node !== node)) this.#flushHeadless(sequence);
     if (this.#headless === null) {
       const first = { node, at_ms, serial };
-      this.#headless = { first, last: first, events: 0, lines: [] };
+      this.#headless = { first, last: first, events: 0, lines: [], bytes: 0 };
     }
     this.#headless.last = { node, at_ms, serial };
     this.#headless.events++;
-    this.#headless.lines.push(line);
+    addLine(this.#headless, line);
     return true;
   }
 
@@ -160,6 +163,15 @@ export class Losses {
     const id = contentEventId(host, boot, 'audit', stamp.at_ms * US_PER_MS, unreadable.first, 0);
     this.#emitter.emitAs(id, 'GapDetected', gap, stamp, sequence, NO_WITNESS);
   }
+}
+
+function isFull({ events, bytes }: Headless, next: Buffer): boolean {
+  return events >= MAX_HEADLESS || bytes + next.length > MAX_HEADLESS_BYTES;
+}
+
+function addLine(headless: Headless, line: Buffer): void {
+  headless.lines.push(line);
+  headless.bytes += line.length + 1;
 }
 
 function gapOf(kind: GapKind, from: number | null, to: number | null, detail: ByteText): GapDetected {

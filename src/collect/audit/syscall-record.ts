@@ -23,6 +23,9 @@ const LETTER_N = 0x6e;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 const WIDEST_32_BITS = 8;
+/** Longer numbers are garbled: the kernel's have at most 64 bits, and ours must be exact. */
+const LONGEST_HEX = 16;
+const LONGEST_DECIMAL = 15;
 
 /** Numbers of a SYSCALL record by place; the places of a0..a3 follow each other. The first five are hex. */
 const Slot = {
@@ -202,7 +205,8 @@ export class SyscallRecord {
       }
       if (isNegative) value = -value;
     }
-    if (at > start && (at === end || isValueEnd(bytes[at] as number))) {
+    const isExact = at - start <= (slot <= LAST_HEX_SLOT ? LONGEST_HEX : LONGEST_DECIMAL);
+    if (at > start && isExact && (at === end || isValueEnd(bytes[at] as number))) {
       this.#numbers[slot] = value;
       this.#statedSlots |= 1 << slot;
     }
