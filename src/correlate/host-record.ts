@@ -57,9 +57,7 @@ export function buildHostRecord(host: string, events: readonly Event[]): HostRec
     else byStream.set(event.stream, [event]);
   }
   const stamped = [...byStream].filter(([stream]) => !SNAPSHOT_STREAMS.has(stream));
-  const ordered = stamped.map(([stream, list]) =>
-    stream === 'audit' ? orderAudit(list) : list.sort(bySequence),
-  );
+  const ordered = stamped.map(([stream, list]) => orderStream(stream, list));
   const corrected = correctedTimes(ordered);
   const timed: { event: Event; time: number; rank: number; index: number }[] = [];
   for (const [i, list] of ordered.entries()) {
@@ -87,10 +85,14 @@ export function buildHostRecord(host: string, events: readonly Event[]): HostRec
   for (const event of record.events) {
     if (event.kind === 'Heartbeat') for (const { stream } of event.body.streams) record.streams.add(stream);
   }
+  record.facts.hypervisor ||= LIBVIRT_STREAMS.some((stream) => record.streams.has(stream));
   record.facts.hypervisor ||= record.events.some((event) => SAID_BY_A_HYPERVISOR.has(event.kind));
   record.gaps = collectGaps(record);
   return record;
 }
+
+/** Streams that only a host with libvirt has, even while they hold nothing. */
+const LIBVIRT_STREAMS: readonly Stream[] = ['virsh-event', 'qemu-monitor-event', 'daemon-log', 'guest-log'];
 
 /** Kinds of event that only a host with libvirt and guests gives. */
 const SAID_BY_A_HYPERVISOR: ReadonlySet<string> = new Set([
@@ -107,6 +109,14 @@ const SAID_BY_A_HYPERVISOR: ReadonlySet<string> = new Set([
 
 function factEvents(events: Event[]): EventOf<'HostFactsRead'>[] {
   return events.filter((event): event is EventOf<'HostFactsRead'> => event.kind === 'HostFactsRead');
+}
+
+/** Several files make up the daemon's and the guests' logs; only their stamps order them. */
+function orderStream(stream: Stream, events: Event[]): Event[] {
+  if (stream === 'audit') return orderAudit(events);
+  if (stream === 'daemon-log' || stream === 'guest-log')
+    return events.sort((a, b) => a.at - b.at || bySequence(a, b));
+  return events.sort(bySequence);
 }
 
 function bySequence(a: Event, b: Event): number {

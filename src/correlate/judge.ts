@@ -154,7 +154,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
 }
 
 /**
- * A file that one guest only reads may be the base of another whose images were never listed: what suits the one can
+ * A file that one guest only reads, or shares, may be an image of another whose images were never listed: what suits the one can
  * take the disk from the other.
  */
 export function judgeUnlisted(
@@ -164,8 +164,8 @@ export function judgeUnlisted(
 ): Judgement | null {
   const { body } = call.event;
   if (body.success !== true || call.storage?.shared !== true || !asksForOwner(body)) return null;
-  if (!useOf(call.file.uses).readOnly) return null;
-  const use: Use = { readOnly: true, shareable: false };
+  const use = useOf(call.file.uses);
+  if (!use.readOnly && !use.shareable) return null;
   const at = custody.at(call.record.host, call.position, isByLibvirt(body));
   if (at.kind === 'this-host' || at.kind === 'nobody') return null;
   const needs = at.candidates.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));

@@ -282,7 +282,10 @@ export class Ownership {
 
   /** There are other hypervisors on record, and each is known not to have had the guest. */
   private nobodyElse(host: string): boolean {
-    const others = this.otherHypervisors(host);
+    // a host of which nothing says what it is may be a hypervisor; one that exports storage and has no libvirt is none
+    const others = [...this.records.values()].filter(
+      (record) => record.host !== host && (record.facts.hypervisor || !record.facts.exports?.length),
+    );
     return (
       others.length > 0 &&
       others.every((record) => {

@@ -99,6 +99,7 @@ const MAX_PID = 0x7fff_ffff;
 
 /** 0 and -1 stand for no process. */
 function qemuPid(text: string | undefined): number | null {
-  const pid = text === undefined ? Number.NaN : Number(text);
-  return Number.isInteger(pid) && pid > 0 && pid <= MAX_PID ? pid : null;
+  if (text === undefined || !/^\d{1,10}$/.test(text)) return null;
+  const pid = Number(text);
+  return pid > 0 && pid <= MAX_PID ? pid : null;
 }

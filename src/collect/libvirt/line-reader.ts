@@ -7,7 +7,10 @@ import { type Line, LineSplitter, withoutCarriageReturn } from './lines.js';
 /** Equal lines at one stamp are counted over at most this many different ones. */
 const MAX_COUNTED_FACTS = 4096;
 
-/** What the readers of this folder share: lines out of chunks, identity of facts, and where bytes end up. */
+/**
+ * What the readers of this folder share: lines out of chunks, identity of facts, and where bytes end up. Of a line that
+ * is too long the beginning is rejected and the rest counted among the foreign bytes.
+ */
 export abstract class LineReader implements Reader {
   protected readonly origin: Origin;
   private readonly sink: EventSink;
@@ -98,6 +101,7 @@ export abstract class LineReader implements Reader {
     // A line cut by the end of the stream may be the beginning of another fact (`Resumed Post-copy` of
     // `Resumed Post-copy Error`), so it is not read.
     this.reject(line, line.fault);
+    if (line.fault === 'line-too-long') this.sink.foreign(0, line.unkept_bytes);
     this.unreadable();
   }
 

@@ -16,6 +16,8 @@ export interface Line {
   number: number;
   /** bytes of the whole line in the stream, with its newline */
   size_bytes: number;
+  /** bytes of a line that is too long which `raw` does not have */
+  unkept_bytes: number;
   /** why the line cannot be read: it is too long, or the stream ended inside it */
   fault: 'line-too-long' | 'unterminated-line' | null;
 }
@@ -96,6 +98,7 @@ export class LineSplitter {
       offset: this.partialBytes === 0 ? this.offset - newlineBytes : this.startOffset,
       number: this.lineNumber++,
       size_bytes: this.partialBytes + newlineBytes,
+      unkept_bytes: this.partialBytes - raw.length,
       fault: this.partialBytes > MAX_LINE_BYTES ? 'line-too-long' : cut,
     };
     this.parts = [];

@@ -1,0 +1,91 @@
+import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Big audit logs made of the recorded samples over and over, each event with a serial of its own.
+ *
+ * What `ausearch` makes of a log depends on its stamps far more than on its size, so a figure beside it needs the
+ * shape of the log that it was taken on.
+ */
+export interface AuditLogShape {
+  bytes: number;
+  format: 'raw' | 'enriched';
+  /** in the 1 % logs 99 of 100 events are of a call that relabels nothing */
+  percentOurs: 1 | 100;
+  /** `ticking`: events 10 ms apart, as on a busy host. `repeating`: the samples' own times come again and again */
+  stamps: 'ticking' | 'repeating';
+}
+
+const SAMPLES = new URL('../test/golden/audit-records/', import.meta.url).pathname;
+const STAMP = /audit\((\d+\.\d+):\d+\)/;
+const STAMPS = new RegExp(STAMP, 'g');
+const MS_PER_EVENT = 10;
+const FIRST_MS = 1_795_400_000_000;
+const BLOCK_BYTES = 1 << 18;
+
+interface Sample {
+  /** the event's text with its stamps cut out */
+  parts: string[];
+  /** seconds as in the stamp */
+  time: string;
+}
+
+/** Writes the log and returns its size in bytes. */
+export function writeAuditLog(path: string, shape: AuditLogShape): number {
+  const samples = samplesOf(shape.format);
+  const others = samples.filter(isPlainCall).map(asForeignCall);
+  const log = openSync(path, 'w');
+  let written = 0;
+  let block = '';
+  for (let n = 0; written < shape.bytes; n++) {
+    const ours = shape.percentOurs === 100 || n % 100 === 0;
+    const sample = (
+      ours ? samples[(shape.percentOurs === 100 ? n : n / 100) % samples.length] : others[n % others.length]
+    ) as Sample;
+    const time = shape.stamps === 'ticking' ? tickingTime(n) : sample.time;
+    block += `${sample.parts.join(`audit(${time}:${n + 1})`)}\n`;
+    if (block.length < BLOCK_BYTES) continue;
+    written += writeSync(log, block, null, 'latin1');
+    block = '';
+  }
+  closeSync(log);
+  return written;
+}
+
+function tickingTime(n: number): string {
+  const at_ms = FIRST_MS + n * MS_PER_EVENT;
+  return `${Math.floor(at_ms / 1000)}.${String(at_ms % 1000).padStart(3, '0')}`;
+}
+
+function samplesOf(format: AuditLogShape['format']): Sample[] {
+  const events: string[][] = [];
+  for (const scenario of readdirSync(SAMPLES).sort()) {
+    if (scenario.startsWith('_')) continue;
+    let lines: string[] = [];
+    let stamp = '';
+    for (const line of readFileSync(join(SAMPLES, scenario, `${format}.log`), 'latin1').split('\n')) {
+      if (line === '') continue;
+      const found = STAMP.exec(line)?.[0] ?? '';
+      if (found !== stamp && lines.length > 0) {
+        events.push(lines);
+        lines = [];
+      }
+      stamp = found;
+      lines.push(line);
+    }
+    if (lines.length > 0) events.push(lines);
+  }
+  return events.map((lines) => {
+    const text = lines.join('\n');
+    return { parts: text.replace(STAMPS, '\0').split('\0'), time: STAMP.exec(text)?.[1] ?? '0.000' };
+  });
+}
+
+function isPlainCall({ parts }: Sample): boolean {
+  const text = parts.join('');
+  return text.includes('type=PATH') && !text.includes('type=AVC');
+}
+
+function asForeignCall({ parts, time }: Sample): Sample {
+  return { parts: parts.map((part) => part.replace(/arch=(\w+) syscall=\d+/, 'arch=$1 syscall=59')), time };
+}

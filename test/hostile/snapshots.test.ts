@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { snapshotParserFor } from '../../src/collect/host/files.js';
+import { MigrationAuditError } from '../../src/domain/errors.js';
+import { decodeEvent, encodeEvent } from '../../src/events/codec.js';
+import type { Event } from '../../src/events/event.js';
+import { captured, capturedFiles, snapshot } from '../collect/host/support.js';
+import { SEEDS } from '../events/seeds.js';
+import { Draft, mutate } from './mutations.js';
+import { Prng } from './prng.js';
+
+/** What a file tells, or the code of the error it gives; anything else thrown fails the test. */
+function outcome(name: string, content: string | Buffer): Event[] | string {
+  try {
+    return snapshot(name, content);
+  } catch (error) {
+    if (error instanceof MigrationAuditError) return error.code;
+    throw error;
+  }
+}
+
+function expectStorable(events: Event[] | string): void {
+  if (typeof events === 'string') return;
+  for (const event of events) expect(decodeEvent(encodeEvent(event)).id).toBe(event.id);
+}
+
+/** One real file of each kind: where there are several, the longest. */
+const SAMPLES = new Map<string, Buffer>();
+for (const { scenario, host, name } of capturedFiles()) {
+  if (snapshotParserFor(name) === null) continue;
+  const bytes = captured(scenario, host, name);
+  const kind = name.replace(/^domain-.*\.xml$/, 'domain-vm1.xml').replace(/\.before$/, '');
+  if (bytes.length > (SAMPLES.get(kind)?.length ?? 0)) SAMPLES.set(kind, bytes);
+}
+
+const DAMAGED_PER_SEED = 300;
+const CUT_STEP = 97;
+
+describe.each([...SAMPLES])('%s', (name, bytes) => {
+  it('cut anywhere, gives facts or an error', () => {
+    for (let length = 0; length < bytes.length; length += CUT_STEP)
+      expectStorable(outcome(name, bytes.subarray(0, length)));
+  });
+
+  it.each(SEEDS)('damaged anywhere, gives facts or an error (seed %i)', (seed) => {
+    const prng = new Prng(seed);
+    for (let i = 0; i < DAMAGED_PER_SEED; i++) {
+      const draft = new Draft(2 * bytes.length + 200_000);
+      draft.begin(bytes);
+      for (let times = 1 + prng.below(4); times > 0 && draft.length < bytes.length + 90_000; times--)
+        mutate(draft, prng, bytes);
+      expectStorable(outcome(name, draft.written()));
+    }
+  });
+});
+
+const MILLION = 1_000_000;
+
+describe('XML that means harm gives an error, or what it says', () => {
+  it.each([
+    ['entities of entities', `<!DOCTYPE d [<!ENTITY a 'x'><!ENTITY b '&a;&a;'>]><domain>&b;</domain>`],
+    ['an entity from a file', `<!DOCTYPE d [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><domain>&a;</domain>`],
+    ['a document type in other letters', '<!docType d><domain/>'],
+    ['elements without end', `<domain>${'<a>'.repeat(MILLION)}`],
+    ['elements inside each other', `<domain>${'<a>'.repeat(MILLION)}${'</a>'.repeat(MILLION)}</domain>`],
+    ['nothing but brackets', '<'.repeat(7 * MILLION)],
+    ['comments that never end', `<domain>${'<!--'.repeat(MILLION)}`],
+    ['character data that never ends', `<domain>${'<![CDATA['.repeat(MILLION / 2)}`],
+    ['instructions that never end', `<domain>${'<?'.repeat(3 * MILLION)}`],
+    ['attributes that never end', `<domain a='${'b="'.repeat(MILLION)}`],
+    ['metadata inside metadata', `<domain><metadata>${'<metadata>'.repeat(MILLION / 2)}`],
+    ['names of JavaScript', '<domain><__proto__><a/></__proto__><constructor/></domain>'],
+    ['UTF-16', Buffer.from('\ufeff<domain/>', 'utf16le')],
+    ['NULs', Buffer.alloc(MILLION)],
+    ['too many bytes', ' '.repeat(9 * MILLION)],
+  ])('%s', (_, content) => {
+    expect(outcome('domain-vm1.xml', content)).toBe('MA_UNREADABLE');
+    expect(outcome('capabilities.xml', content)).toBe('MA_UNREADABLE');
+  });
+
+  it.each([
+    ['a long attribute', `<domain a='${'x'.repeat(7 * MILLION)}'><name>a</name></domain>`],
+    ['a long text', `<domain><name>${'&amp;'.repeat(MILLION)}</name></domain>`],
+    ['many disks', `<domain><devices>${'<disk><source/></disk>'.repeat(100_000)}</devices></domain>`],
+    ['many labels', `<domain>${'<seclabel><label>a</label></seclabel>'.repeat(100_000)}</domain>`],
+    ['characters that Unicode does not have', '<domain><name>&#x110000;&#xD800;&#x0;</name></domain>'],
+  ])('%s', (_, content) => {
+    expectStorable(outcome('domain-vm1.xml', content));
+  });
+
+  it('a chain in which every image repeats a long target', () => {
+    const layers = 400;
+    const chain = `${"<backingStore type='file'><source file='/a'/>".repeat(layers)}${'</backingStore>'.repeat(layers)}`;
+    const disk = `<disk type='file'><source file='/a'/><target dev='${'x'.repeat(MILLION)}'/>${chain}</disk>`;
+    expect(outcome('domain-vm1.xml', `<domain><devices>${disk}</devices></domain>`)).toBe('MA_UNREADABLE');
+  });
+});
+
+describe('tables that mean harm', () => {
+  it('exports of one long path to many clients: what does not fit is told as a gap', () => {
+    const events = snapshot('exports', `/short host(rw)\n/${'a'.repeat(MILLION)}${' x'.repeat(100_000)}\n`);
+    expect(events.map(({ kind }) => kind)).toEqual(['HostFactsRead', 'GapDetected']);
+    expect(events[0]?.body).toMatchObject({ exports: [{ path: '/short', options: 'host(rw)' }] });
+    expectStorable(events);
+  });
+
+  it('exports with long defaults for many clients: the same', () => {
+    const events = snapshot('exports', `/a -${'r'.repeat(MILLION)}${' x'.repeat(100_000)}\n`);
+    expect(events.map(({ kind }) => kind)).toEqual(['HostFactsRead', 'GapDetected']);
+    expectStorable(events);
+  });
+
+  it.each(['9'.repeat(400), '4294967296', '-99999999999', `0x${'f'.repeat(100)}`])(
+    'auditctl -s that has lost %s cannot be read',
+    (lost) => {
+      const status = `enabled 1\nlost ${lost}\nbacklog_limit 64\nrate_limit 0\n`;
+      expect(snapshot('auditctl-s', status).map(({ kind }) => kind)).toEqual(['GapDetected']);
+    },
+  );
+
+  it.each([
+    ['mountinfo', '61 28 0:45 / /mnt rw - nfs a rw\n'.repeat(100_000)],
+    ['mountinfo', `61 28 0:45 / /mnt ${'a,'.repeat(MILLION)} - nfs a rw\n`],
+    ['mountinfo', 'x\n'.repeat(2 * MILLION)],
+    ['mountinfo', Buffer.alloc(4 * MILLION, 0xff)],
+    ['mountinfo', '61 28 0:45 / /m\\777\\40\\ - nfs a rw\n'],
+    ['qemu.conf', 'user = [ 1, '.repeat(MILLION / 4)],
+    ['qemu.conf', 'a = """\n'.repeat(MILLION / 2)],
+    ['qemu.conf', `a = [\n${'1\n'.repeat(MILLION)}`],
+    ['qemu.conf', `user = ${'9'.repeat(1000)}\n`],
+    ['qemu.conf', `a = "x"${' '.repeat(MILLION)}b`],
+    ['id-x', `uid=1(a) gid=2(b) groups=${'3(c),'.repeat(MILLION)}4(d)\n`],
+    ['domstate-a', `running (${'a'.repeat(4 * MILLION)})\n`],
+    ['auditctl-l', '-a x\n'.repeat(MILLION)],
+    ['virsh-version', 'A'.repeat(4 * MILLION)],
+    ['hostname', 'a'.repeat(4 * MILLION)],
+  ])('a %s of absurd size (%#)', (name, content) => {
+    expectStorable(outcome(name, content));
+  });
+});
