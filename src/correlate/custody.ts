@@ -116,6 +116,11 @@ export class GuestCustody {
     return (this.ownerships[0] as Ownership).sourceOf(incarnation);
   }
 
+  /** Somebody is on record as having taken the guest over from this incarnation. */
+  hasSuccessor(incarnation: Incarnation): boolean {
+    return this.linkages.some((linkage) => linkage.next.has(incarnation));
+  }
+
   /** True when the order of the hand-overs is not certain, so that names of hosts rest on the clocks. */
   get ambiguous(): boolean {
     return this.linkages.length > 1 || this.exhausted;

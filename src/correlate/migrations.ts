@@ -19,9 +19,8 @@ export function migrationsOf(
 ): Migration[] {
   const incoming = custody.allIncarnations.filter((each) => each.kind === 'incoming');
   const migrations = incoming.map((destination) => fromDestination(destination, custody, records, guest));
-  const explained = new Set(migrations.map((migration) => migration.source));
-  for (const source of custody.allIncarnations) {
-    if (!explained.has(source)) migrations.push(...fromSource(source, custody, records, guest));
+  for (const host of new Set(custody.allIncarnations.map((each) => each.host))) {
+    migrations.push(...recordedBySourceOnly(host, incoming, migrations, custody, records, guest));
   }
   migrations.push(...offlineMoves(custody, records, guest, migrations));
   return migrations.sort((a, b) => (a.report.id < b.report.id ? -1 : 1));
@@ -50,6 +49,7 @@ function fromDestination(
       ended_us: timeAt(record, destination.owns ?? destination.ended),
       outcome,
       owner_after: ownerAfter,
+      certainty: from !== null && custody.ambiguous ? 'by-clocks' : 'proven',
       text,
     },
   };
@@ -139,54 +139,64 @@ function kindOf(destination: Incarnation, source: Incarnation | null, record: Ho
   return 'live';
 }
 
-/** Attempts that only the source recorded: the destination's logs are not here, or it never began there. */
-function fromSource(
-  source: Incarnation,
+/**
+ * Attempts that only the source recorded: the destination's logs are not here, or nothing began there. A failed job
+ * and a failed incoming guest are the two ends of one attempt, so only jobs beyond the number of these count.
+ */
+function recordedBySourceOnly(
+  host: string,
+  incoming: readonly Incarnation[],
+  known: readonly Migration[],
   custody: GuestCustody,
   records: ReadonlyMap<string, HostRecord>,
   guest: GuestRef,
 ): Migration[] {
-  const record = records.get(source.host) as HostRecord;
+  const record = records.get(host) as HostRecord;
+  const to = custody.onlyOtherHypervisor(host);
   const found: Migration[] = [];
-  const add = (at: number, until: number | null, outcome: MigrationReport['outcome'], text: string) => {
-    const to = custody.onlyOtherHypervisor(source.host);
+  const add = (source: Incarnation, at: number, until: number | null, outcome: Outcome) => {
     found.push({
       source,
       destination: null,
       report: {
-        id: stableId('M', custody.guest, source.host, eventId(record, at, source), 'source'),
+        id: stableId('M', custody.guest, host, eventId(record, at, source), 'source'),
         guest,
         kind: source.handOvers.some((handOver) => handOver.postCopy) ? 'post-copy' : 'live',
-        from: source.host,
+        from: host,
         to,
         began_us: timeAt(record, at),
         ended_us: timeAt(record, until),
-        outcome,
-        owner_after: outcome === 'succeeded' ? to : source.host,
-        text,
+        outcome: outcome.outcome,
+        owner_after: outcome.ownerAfter,
+        certainty: 'proven',
+        text: outcome.text,
       },
     });
   };
-  for (const job of source.jobs) {
-    if (job.status === 'failed' || job.status === 'cancelled') {
-      add(job.from, job.to, 'failed', `the migration job on ${source.host} ended as ${job.status}`);
-    }
+  const jobs = custody
+    .incarnationsOf(host)
+    .flatMap((source) => source.jobs.map((job) => ({ source, job })))
+    .filter(({ job }) => job.status === 'failed' || job.status === 'cancelled');
+  const elsewhere = incoming.filter((each) => each.host !== host && each.owns === null && !each.startFailed);
+  const mayBeOurs = known.filter(
+    ({ destination, report }) =>
+      destination !== null &&
+      elsewhere.includes(destination) &&
+      (report.from === host || report.from === null),
+  );
+  for (const { source, job } of jobs.slice(mayBeOurs.length)) {
+    add(source, job.from, job.to, failed(host, `the migration job on ${host} ended as ${job.status}`));
   }
-  const handOver = source.handOvers.at(-1);
-  if (handOver?.result === 'ended') {
-    add(
-      handOver.from,
-      handOver.to,
-      'succeeded',
-      `${source.host} confirmed the hand-over; the destination's record is not here`,
-    );
-  } else if (handOver?.result === 'open') {
-    add(
-      handOver.from,
-      null,
-      'unknown',
-      `${source.host} stopped the guest for hand-over; what followed is not recorded`,
-    );
+  for (const source of custody.incarnationsOf(host)) {
+    const handOver = source.handOvers.at(-1);
+    if (!handOver || handOver.result === 'resumed' || custody.hasSuccessor(source)) continue;
+    if (handOver.result === 'ended') {
+      const text = `${host} confirmed the hand-over; the destination's record is not here`;
+      add(source, handOver.from, handOver.to, { outcome: 'succeeded', ownerAfter: to, text });
+    } else if (mayBeOurs.length === 0) {
+      const text = `${host} stopped the guest for hand-over; what followed is not recorded`;
+      add(source, handOver.from, null, { outcome: 'unknown', ownerAfter: null, text });
+    }
   }
   return found;
 }
@@ -221,6 +231,7 @@ function offlineMoves(
         ended_us: timeAt(record, position),
         outcome: 'succeeded',
         owner_after: null,
+        certainty: 'inferred',
         text: `the guest was defined on ${host} while it ran nowhere: an offline migration, or virsh define`,
       },
     });

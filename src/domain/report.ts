@@ -54,6 +54,11 @@ export interface MigrationReport {
   outcome: 'succeeded' | 'failed' | 'unknown';
   /** who had the guest afterwards; a migration can fail after the hand-over and leave the guest on the destination */
   owner_after: string | null;
+  /**
+   * What the names of the hosts rest on. `by-clocks`: the records allow several orders of hand-overs, and the one
+   * that asks least of the hosts' clocks is shown; no verdict rests on it. `inferred`: a definition is all there is.
+   */
+  certainty: 'proven' | 'by-clocks' | 'inferred';
   /** one sentence: what the outcome rests on */
   text: string;
 }

@@ -74,6 +74,7 @@ const migration = z.object({
   ended: time.nullable(),
   outcome: z.enum(['succeeded', 'failed', 'unknown']),
   owner_after: z.string().nullable(),
+  certainty: z.enum(['proven', 'by-clocks', 'inferred']),
   text: z.string(),
 });
 

@@ -139,6 +139,7 @@ export function incident(): Report {
         ended_us: atSecond(8.953),
         outcome: 'failed',
         owner_after: 'hosta',
+        certainty: 'proven',
         text: 'the incoming QEMU on hostb never started',
       },
     ],

@@ -55,10 +55,10 @@ describe.each(RELEASES)('events of release %s', (release) => {
 
   it.each(SEEDS)('damaged in any way are events or errors (seed %i)', (seed) => {
     const prng = new Prng(seed);
+    const draft = new Draft(1 << 18);
     for (let i = 0; i < DAMAGED_PER_SEED; i++) {
-      const bytes = prng.pick(events);
-      const draft = new Draft(2 * bytes.length + 200_000);
-      draft.begin(bytes);
+      draft.clear();
+      draft.begin(prng.pick(events));
       mutate(draft, prng, prng.pick(events));
       expectEventOrError(draft.written());
     }

@@ -25,6 +25,10 @@ export class Draft {
     return this.length + 2 * line.length + LONGEST_INSERTION < this.bytes.length;
   }
 
+  clear(): void {
+    this.length = 0;
+  }
+
   begin(line: Buffer): void {
     this.lineStart = this.length;
     this.length += line.copy(this.bytes, this.length);
