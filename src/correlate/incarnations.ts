@@ -68,7 +68,11 @@ export interface Incarnation {
   provisionalSince: number | null;
 }
 
-type Source = 'audit' | 'virsh';
+type Source = 'audit' | 'daemon-log' | 'virsh';
+
+function sourceOf(event: Event): Source {
+  return event.stream === 'daemon-log' ? 'daemon-log' : 'audit';
+}
 
 /** Domain events of virsh that no paused source of a migration gives. */
 const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
@@ -102,10 +106,10 @@ export class IncarnationReader {
         this.label(event.body, position);
         break;
       case 'GuestStarted':
-        this.start(event.body.reason, event.body.success, position, 'audit');
+        this.start(event.body.reason, event.body.success, position, sourceOf(event));
         break;
       case 'GuestStopped':
-        this.stop(event.body.reason, position, 'audit');
+        this.stop(event.body.reason, position, sourceOf(event));
         break;
       case 'LifecycleChanged':
         this.lifecycle(event.body.event, event.body.detail, position);
@@ -186,6 +190,16 @@ export class IncarnationReader {
   private start(reason: string, success: boolean, position: number, source: Source): void {
     const migrated = reason === 'migrated';
     let current = this.open;
+    const last = this.incarnations.at(-1);
+    if (
+      !current &&
+      last?.startFailed &&
+      !last.startedBy.has(source) &&
+      this.sameMoment(last.ended ?? BEFORE, position)
+    ) {
+      last.startedBy.add(source);
+      if (!success) return;
+    }
     if (current?.provisionalSince != null && this.sameMoment(current.provisionalSince, position)) {
       // QEMU's own events of this start came first: RESUME stands before Started Booted, setup before Started Migrated
       current.opened = current.provisionalSince;

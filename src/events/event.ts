@@ -160,7 +160,8 @@ export interface GuestName {
 
 /** VIRT_CONTROL op=start: written after the labels of a start were set. */
 export interface GuestStarted {
-  serial: number;
+  /** audit serial; null when told by the daemon's log */
+  serial: number | null;
   guest: GuestName;
   /** booted, migrated, restored, from-snapshot, reboot … */
   reason: ByteText;
@@ -171,7 +172,8 @@ export interface GuestStarted {
 
 /** VIRT_CONTROL op=stop: written after the labels were restored. */
 export interface GuestStopped {
-  serial: number;
+  /** audit serial; null when told by the daemon's log */
+  serial: number | null;
   guest: GuestName;
   /** destroyed, shutdown, failed, crashed, saved, migrated, from-snapshot … */
   reason: ByteText;

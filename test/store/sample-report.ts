@@ -44,6 +44,7 @@ export const MIGRATION: MigrationReport = {
   ended_us: T0 + 11 * SECOND,
   outcome: 'failed',
   owner_after: 'hosta',
+  certainty: 'proven',
   text: 'the destination never ran it',
 };
 

@@ -1,6 +1,7 @@
 import { type ByteText, bytesOf } from '../../domain/byte-text.js';
 import type { DaemonChanged } from '../../events/event.js';
 import type { EventSink, Origin } from '../../events/origin.js';
+import { parseAuditMessage } from './audit-messages.js';
 import { daemonChangeBySystemd, parseJournalLine } from './journal-line.js';
 import { LineReader } from './line-reader.js';
 import type { Line } from './lines.js';
@@ -71,6 +72,11 @@ export class DaemonLogReader extends LineReader {
     if (match[3] === undefined && message.startsWith('libvirt version: ')) {
       const change: DaemonChanged = { daemon, change: 'started' };
       this.emit('DaemonChanged', at, [line], change, recognised);
+      return;
+    }
+    const told = match[3]?.startsWith('virDomainAudit') ? parseAuditMessage(message) : null;
+    if (told) {
+      this.emit(told.kind, at, [line], told.body, recognised);
       return;
     }
     const intent = parseSecurityMessage(match[3] ?? '', message);
