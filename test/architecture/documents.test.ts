@@ -1,7 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/domain/errors.js';
+import type { FindingReport, RelabelReport, Report } from '../../src/domain/report.js';
+import { CAUSES, PROOFS, REASONS } from '../../src/domain/verdict.js';
+import { sourcesOfCapture } from '../../src/replay/capture.js';
+import { replay } from '../../src/replay/replay.js';
 import { reportJsonSchema } from '../../src/replay/report-schema.js';
 import { ROOT } from './source-tree.js';
 
@@ -60,3 +64,80 @@ describe('docs/reference/events.md', () => {
     expect(sections.sort()).toEqual(kinds.sort());
   });
 });
+
+describe('docs/reference/verdicts.md', () => {
+  const text = read('docs/reference/verdicts.md');
+
+  it.each([
+    ['Verdicts', ['violation', 'clean', 'undetermined']],
+    ['Reasons', Object.keys(REASONS)],
+    ['Proofs', Object.keys(PROOFS)],
+    ['Causes', [...CAUSES]],
+  ])('has one section for each of the %s of the code, in its order', (chapter, words) => {
+    const body = text.split(/^## /m).find((candidate) => candidate.startsWith(`${chapter}\n`)) ?? '';
+    expect([...body.matchAll(/^### (.+)$/gm)].map((match) => match[1])).toEqual(words);
+  });
+
+  const examples = [...text.matchAll(/^```text (\S+)(?: without (.+))?\n([\s\S]*?)^```$/gm)].map(
+    ([, capture = '', without = '', body = '']) => ({ capture, without, body }),
+  );
+
+  it('has examples', () => expect(examples.length).toBeGreaterThan(20));
+
+  it.each(examples)(
+    'quotes what $capture without [$without] holds and gives',
+    async ({ capture, without, body }) => {
+      const omitted = new Set(without.split(' '));
+      const report = await reportOn(capture, omitted);
+      const printed = [...report.relabels.map(relabelLine), ...report.findings.map(findingLine)];
+      for (const line of body.trimEnd().split('\n')) {
+        if (line.startsWith('=> ')) expect(printed).toContain(line.slice('=> '.length));
+        else expect(isLogged(capture, omitted, line), line).toBe(true);
+      }
+    },
+  );
+});
+
+/** The report on a capture of which hosts, or files of every host, were left out. */
+async function reportOn(capture: string, omitted: ReadonlySet<string>): Promise<Report> {
+  const isLeft = (path: string) => !omitted.has(basename(path));
+  const { hosts } = await sourcesOfCapture(join(CAPTURES, capture));
+  const left = hosts
+    .filter(({ host }) => !omitted.has(host))
+    .map((host) => ({
+      ...host,
+      streams: host.streams
+        .map((stream) => ({ ...stream, files: stream.files.filter(isLeft) }))
+        .filter(({ files }) => files.length > 0),
+      snapshots: host.snapshots.filter(({ path }) => isLeft(path)),
+    }));
+  return (await replay({ hosts: left, ignored: [] }, { cluster: 'documents' })).report;
+}
+
+const CAPTURES = join(ROOT, 'test/golden/captures');
+
+/** What the first jq filter of the page prints. */
+function relabelLine(relabel: RelabelReport): string {
+  const { host, serial, call, image, verdict, reason, owner, proof, missing } = relabel;
+  const head = `${host} ${serial} ${call} ${image.path}: ${verdict}, ${reason}, owner ${owner}`;
+  return [head, ...proof, ...missing.map(({ what }) => `missing ${what}`)].join(', ');
+}
+
+/** What the second jq filter of the page prints. */
+function findingLine({ host, cause, verdict, severity, impact }: FindingReport): string {
+  return `${host} ${cause}: ${verdict}, ${severity}, access ${impact.access}, ${impact.io_errors} I/O errors`;
+}
+
+/** `hosta: some … line`: is there such a line in a file of that host, `…` standing for anything? */
+function isLogged(capture: string, omitted: ReadonlySet<string>, quoted: string): boolean {
+  const [, host = '', line = ''] = /^(\w+): (.+)$/.exec(quoted) ?? [];
+  if (omitted.has(host)) return false;
+  const pattern = new RegExp(line.split('…').map(literally).join('.*'));
+  const directory = join(CAPTURES, capture, host);
+  const texts = readdirSync(directory).map((name) => readFileSync(join(directory, name), 'latin1'));
+  return texts.some((each) => each.split('\n').some((logged) => pattern.test(logged)));
+}
+
+function literally(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

@@ -42,11 +42,18 @@ function faultOf(truth: TrueRelabel, report: RelabelReport | undefined): string 
     if (report === undefined)
       return truth.unknowable.length > 0 ? null : `violation without a verdict (${truth.cause})`;
     if (report.verdict === 'clean') return `violation called clean (${truth.cause}, ${report.reason})`;
-    const missed = report.verdict === 'undetermined' && truth.unknowable.length === 0;
-    return missed ? `knowable violation undetermined (${truth.cause}, ${report.reason})` : null;
+    return null;
   }
   if (report?.verdict !== 'violation' || truth.unknowable.includes('already-wrong')) return null;
   return `legitimate call called violation (${report.reason})`;
+}
+
+/** How many of the violations that the records can prove the report does prove. */
+export function provenOf(truth: Truth, report: Report): { knowable: number; proven: number } {
+  const verdicts = new Map(report.relabels.map((relabel) => [relabel.id, relabel.verdict]));
+  const knowable = truth.relabels.filter((relabel) => relabel.violation && relabel.unknowable.length === 0);
+  const proven = knowable.filter((relabel) => verdicts.get(relabel.id) === 'violation');
+  return { knowable: knowable.length, proven: proven.length };
 }
 
 function described(truth: TrueRelabel, report: RelabelReport | undefined): string {
