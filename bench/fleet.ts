@@ -134,13 +134,15 @@ function next(counters: Map<string, number>, key: string): number {
   return value;
 }
 
-/** The guest's own name, UUID and inode in place of the template's. */
+/** The guest's own name, UUID and inodes in place of the template's. */
 function named(text: string, guest: number): string {
   return text
     .replaceAll(UUID, `7e570000-0000-4000-8000-${String(guest).padStart(12, '0')}`)
     .replaceAll(NAME, `vm${guest}`)
-    .replaceAll(INODE, String(1_000_000 + guest));
+    .replace(/(inode(?:=|":"))(\d+)/g, (_, before, inode) => before + (Number(inode) + guest * INODES_PER_GUEST));
 }
+
+const INODES_PER_GUEST = 1000;
 
 const RECORD = /^type=(\w+) msg=audit\([^)]*\): (.*)$/;
 
@@ -235,13 +237,4 @@ function hostPlan(name: string, role: HostPlan['role']): HostPlan {
     facts_at: 'begin',
     guests_listed_at: 'never',
   };
-}
-
-/** The inode that the simulator gives the template's only file. */
-const INODE = inodeOf(played([{ do: 'start', guest: UUID }]));
-
-function inodeOf(events: readonly Event[]): string {
-  for (const event of events)
-    if (event.kind === 'RelabelObserved' && event.body.inode !== null) return event.body.inode;
-  throw new Error('the simulated start of a guest relabels no file');
 }

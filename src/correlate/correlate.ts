@@ -208,10 +208,8 @@ function imageCalls(
       if (event.kind !== 'RelabelObserved') continue;
       const match = images.match(record.host, event);
       if (!match) continue;
-      const { path, path_quality: quality, dev } = event.body;
-      const named = quality === 'absolute' || quality === 'joined' ? path : null;
-      const { storage } = storages.locate(record.host, named, dev);
-      calls.push({ event, record, position, file: match.file, match: match.by, storage });
+      const { file, by, storage } = match;
+      calls.push({ event, record, position, file, match: by, storage });
     }
   }
   return calls;

@@ -2,7 +2,7 @@ import type { ByteText } from '../domain/byte-text.js';
 import type { AssignedImage, EventOf } from '../events/event.js';
 import type { GuestNames } from './guest-names.js';
 import type { HostRecord } from './host-record.js';
-import type { StorageMap, StoredFile } from './storage.js';
+import type { Storage, StorageMap, StoredFile } from './storage.js';
 
 /** One use of an image by a guest, as one host stated it. */
 export interface ImageUse {
@@ -99,26 +99,31 @@ export class ImageMap {
   match(
     host: string,
     event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>,
-  ): { file: ImageFile; by: Match } | null {
-    const keys = this.keysOf(host, event);
-    for (const key of keys) {
+  ): { file: ImageFile; by: Match; storage: Storage | null } | null {
+    const { dev } = event.body;
+    const { storage } = this.storages.locate(host, usablePath(event), dev);
+    for (const key of this.keysOf(host, event)) {
       const file = this.files.get(this.find(key));
-      if (file) return { file, by: 'identity' };
+      if (!file) continue;
+      const exported = dev === null ? [] : this.storages.exportsOn(host, dev);
+      const root = this.find(key);
+      const served = exported.find((each) => this.find(`${each.key}#${event.body.inode}`) === root);
+      return { file, by: 'identity', storage: served ?? storage };
     }
     const path = event.body.path;
     const relative =
       event.kind === 'RelabelObserved' &&
       event.body.path_quality === 'relative-to-unknown-dirfd' &&
       path !== null;
-    if (!relative) return null;
-    return this.matchByBaseName(host, event);
+    const file = relative ? this.matchByBaseName(host, event) : null;
+    return file ? { file, by: 'name', storage } : null;
   }
 
   /** A file with the same last name on the same storage, when there is one only and its inode is not known. */
   private matchByBaseName(
     host: string,
     event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>,
-  ): { file: ImageFile; by: Match } | null {
+  ): ImageFile | null {
     const stored = this.storages.locate(host, null, event.body.dev);
     const candidates = new Set<ImageFile>();
     for (const key of this.byBaseName.get(baseName(event.body.path as ByteText)) ?? []) {
@@ -127,7 +132,7 @@ export class ImageMap {
       if (stored.storage && !file.uses.some((use) => this.sameStorage(use, stored))) continue;
       candidates.add(file);
     }
-    return candidates.size === 1 ? { file: [...candidates][0] as ImageFile, by: 'name' } : null;
+    return candidates.size === 1 ? ([...candidates][0] as ImageFile) : null;
   }
 
   private sameStorage(use: ImageUse, stored: StoredFile): boolean {
@@ -136,11 +141,14 @@ export class ImageMap {
   }
 
   private keysOf(host: string, event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>): string[] {
-    const { path, dev, inode } = event.body;
-    const usable = path !== null && isAbsolute(event) ? path : null;
+    const { dev, inode } = event.body;
+    const usable = usablePath(event);
     const stored = this.storages.locate(host, usable, dev);
     const keys: string[] = [];
     if (inode !== null && stored.storage) keys.push(`${stored.storage.key}#${inode}`);
+    if (inode !== null && dev !== null && usable === null) {
+      keys.push(...this.storages.exportsOn(host, dev).map(({ key }) => `${key}#${inode}`));
+    }
     if (inode !== null && dev !== null && !stored.storage) keys.push(`dev:${host}:${dev}#${inode}`);
     if (usable !== null) keys.push(...this.keysOfPath(host, usable, stored));
     return keys;
@@ -198,13 +206,13 @@ function compareUses(a: ImageUse, b: ImageUse): number {
   return keyA < keyB ? -1 : keyA > keyB ? 1 : 0;
 }
 
-function isAbsolute(event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>): boolean {
-  if (event.body.path === null || !event.body.path.startsWith('/')) return false;
-  return (
-    event.kind === 'AccessDenied' ||
-    event.body.path_quality === 'absolute' ||
-    event.body.path_quality === 'joined'
-  );
+/** The name that the call used, when it is one that says where the file is. */
+function usablePath(event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>): ByteText | null {
+  const { path } = event.body;
+  if (path === null || !path.startsWith('/')) return null;
+  if (event.kind === 'AccessDenied') return path;
+  const quality = event.body.path_quality;
+  return quality === 'absolute' || quality === 'joined' ? path : null;
 }
 
 export function baseName(path: ByteText): string {

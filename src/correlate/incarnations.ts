@@ -74,6 +74,11 @@ function sourceOf(event: Event): Source {
   return event.stream === 'daemon-log' ? 'daemon-log' : 'audit';
 }
 
+/** Statuses of a migration during which a STOP is for the hand-over. */
+const COPYING: ReadonlySet<string> = new Set(['setup', 'active', 'pre-switchover', 'device']);
+/** Statuses that a migration's source has only with its guest stopped (a save goes straight to `device`). */
+const SWITCHING_OVER: ReadonlySet<string> = new Set(['pre-switchover', 'postcopy-active', 'postcopy-paused']);
+
 /** Domain events of virsh that no paused source of a migration gives. */
 const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
   'device-added',
@@ -155,10 +160,7 @@ export class IncarnationReader {
     const incoming = state === 'paused' && reason === 'migrating';
     const current = this.open ?? this.beginUnseen(!incoming, position);
     if (incoming && current.started !== null && current.opened === BEFORE) current.kind = 'incoming';
-    if (current.owns === null && !incoming) {
-      current.owns = position;
-      current.tookOverAt = 'before';
-    }
+    if (!incoming) this.ownsBy(position);
     if (state === 'running') this.working(position);
     this.see(position);
   }
@@ -247,6 +249,7 @@ export class IncarnationReader {
     // whoever ends by migration, save or shutdown owned; a failure may be an incoming guest's
     const owned = reason !== 'failed' && reason !== 'crashed' && reason !== 'destroyed';
     const current = this.open ?? this.beginUnseen(owned, position);
+    if (owned) this.ownsBy(position);
     current.endedBy.add(source);
     this.see(position);
     this.close(position, reason, false);
@@ -301,13 +304,13 @@ export class IncarnationReader {
       if (detail === 'Paused' && current.started !== null) current.owns = position;
       return;
     }
-    const copying = this.jobStatus === 'active' || this.jobStatus === 'pre-switchover';
+    const copying = this.jobStatus !== null && COPYING.has(this.jobStatus);
     const postCopy = detail === 'Post-copy' || detail === 'Post-copy Error';
     if (detail !== 'Migrated' && !postCopy && !(detail === null && copying)) return;
     const running = current.handOvers.at(-1);
     if (running?.result === 'open') running.postCopy ||= postCopy;
-    // `Suspended Post-copy Error` without a hand-over of its own is the destination's: it keeps the guest
-    else if (detail !== 'Post-copy Error') {
+    // `Suspended Post-copy Error` on a host that was given the guest is the destination's: it keeps it
+    else if (detail !== 'Post-copy Error' || current.kind !== 'incoming' || current.jobs.length > 0) {
       current.handOvers.push({ from: position, to: null, result: 'open', postCopy });
     }
   }
@@ -330,7 +333,21 @@ export class IncarnationReader {
     job.to = position;
     job.status = status;
     const handOver = current.handOvers.at(-1);
-    if (status === 'postcopy-active' && handOver?.result === 'open') handOver.postCopy = true;
+    if (handOver?.result === 'open') {
+      handOver.postCopy ||= status.startsWith('postcopy');
+      if (status === 'failed' || status === 'cancelled') {
+        handOver.result = 'resumed';
+        handOver.to = position;
+      }
+    } else if (SWITCHING_OVER.has(status)) {
+      // the STOP that belongs to it was lost
+      current.handOvers.push({
+        from: position,
+        to: null,
+        result: 'open',
+        postCopy: status.startsWith('postcopy'),
+      });
+    }
   }
 
   /** The last job is over, so a new one is a new attempt to move a guest that is still here. */
@@ -345,6 +362,7 @@ export class IncarnationReader {
     if (!this.open && last?.ended != null && this.sameMoment(last.ended, position)) return;
     if (!this.open) this.beginUnseen(true, position);
     if (this.open) this.open.provisionalSince = null;
+    this.ownsBy(position);
     this.see(position);
   }
 
@@ -353,12 +371,20 @@ export class IncarnationReader {
    * guest without a word: this is how it shows.
    */
   private working(position: number): void {
+    this.ownsBy(position);
     const handOver = this.open?.handOvers.at(-1);
     if (handOver?.result === 'open') {
       handOver.result = 'resumed';
       handOver.to = position;
     }
     this.see(position);
+  }
+
+  /** A sign that this host owned the guest by now, though its take-over is in no record. */
+  private ownsBy(position: number): void {
+    if (!this.open || this.open.owns !== null || this.open.started === null) return;
+    this.open.owns = position;
+    this.open.tookOverAt = 'before';
   }
 
   /**

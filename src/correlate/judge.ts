@@ -264,7 +264,7 @@ function answerFor(
   for (const other of custody.possibleOwners(call.record.host)) {
     needs.push(needOf(other, context.records.get(other.host) as HostRecord));
   }
-  for (const need of needs) need.context ??= activeContext(body.before_context);
+  if (isByLibvirt(body)) for (const need of needs) need.context ??= activeContext(body.before_context);
   const answers = new Set(needs.map((need) => asksWhatIsNeeded(body, need, use)));
   const need = needs[0] ?? null;
   if (answers.size === 1) return { answer: [...answers][0] as Answer, asked, need };

@@ -155,6 +155,20 @@ export class StorageMap {
     return this.seenByServer(record, path, { storage: found.storage, storagePath: inside });
   }
 
+  /**
+   * Exports that a file of this device can be in, when no name tells: inode numbers are unique on a device, so the
+   * inode that clients see of an export identifies the file on its server.
+   */
+  exportsOn(host: string, dev: string): Storage[] {
+    const record = this.records.get(host);
+    if (!record) return [];
+    return (record.facts.exports ?? []).flatMap(({ path }) => {
+      const mount = (this.mountsOf.get(host) ?? []).find((each) => isWithin(path, each.mount.mount_point));
+      const server = this.serverSpace(record, path);
+      return mount?.mount.dev === dev && server !== null ? [exportedStorage(server, path)] : [];
+    });
+  }
+
   knowsMounts(host: string): boolean {
     return (this.records.get(host)?.facts.mounts ?? null) !== null;
   }
@@ -166,18 +180,7 @@ export class StorageMap {
     if (!exported) return file;
     const server = this.serverSpace(record, exported.path);
     if (server === null) return file;
-    return {
-      storage: {
-        key: `${server}:${exported.path}`,
-        pathSpace: server,
-        fsType: 'nfs',
-        shared: true,
-        knownToLibvirt: true,
-        mount: null,
-        locks: false,
-      },
-      storagePath: path,
-    };
+    return { storage: exportedStorage(server, exported.path), storagePath: path };
   }
 
   /** The name under which clients mount this server: its host name, else the only server with this export. */
@@ -208,6 +211,19 @@ export class StorageMap {
       locks: false,
     };
   }
+}
+
+/** An export, as its server's clients see it. */
+function exportedStorage(server: string, path: ByteText): Storage {
+  return {
+    key: `${server}:${path}`,
+    pathSpace: server,
+    fsType: 'nfs',
+    shared: true,
+    knownToLibvirt: true,
+    mount: null,
+    locks: false,
+  };
 }
 
 function relativeTo(path: ByteText, directory: ByteText): string {

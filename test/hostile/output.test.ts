@@ -85,9 +85,11 @@ describe.each(Object.entries(HOSTILE))('names that hold %s', (_, bytes) => {
     const { out } = await replayed(names, 'json');
     const [finding] = JSON.parse(out).findings;
     expect(bytesOf(finding.images[0].path).equals(imagePath(names))).toBe(true);
-    expect(finding.remedy.commands.length).toBeGreaterThan(0);
-    for (const { command } of finding.remedy.commands)
-      expect(argumentsOf(command).at(-1)?.equals(imagePath(names)), command).toBe(true);
+    const called = (finding.remedy.commands as { command: string }[]).map(({ command }) =>
+      argumentsOf(command),
+    );
+    expect(called.filter((words) => words.at(-1)?.equals(imagePath(names)))).toHaveLength(1);
+    for (const words of called) expect(words).toHaveLength(3);
   });
 });
 
