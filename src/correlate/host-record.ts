@@ -254,7 +254,52 @@ export function gapsBetween(record: HostRecord, streams: readonly Stream[], from
 
 /** True when the stream was read and nothing of it can be missing between the two positions. */
 export function covers(record: HostRecord, stream: Stream, from: number, to: number): boolean {
-  return record.streams.has(stream) && gapsBetween(record, [stream], from, to).length === 0;
+  return record.streams.has(stream) && furthestHidden(record, stream, to) <= from;
+}
+
+/** Gaps of one stream by where they begin, each with the furthest end of it and of all that begin before. */
+interface Reach {
+  from: number[];
+  to: number[];
+}
+
+const reaches = new WeakMap<readonly Gap[], Map<Stream, Reach>>();
+
+/** How far the gaps that begin before a position reach. */
+function furthestHidden(record: HostRecord, stream: Stream, before: number): number {
+  const { from, to } = reachOf(record.gaps, stream);
+  let low = 0;
+  let high = from.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((from[middle] as number) < before) low = middle + 1;
+    else high = middle;
+  }
+  return to[low - 1] ?? Number.NEGATIVE_INFINITY;
+}
+
+/** A damaged log has thousands of gaps, and every verdict asks about them many times. */
+function reachOf(gaps: readonly Gap[], stream: Stream): Reach {
+  let byStream = reaches.get(gaps);
+  if (!byStream) {
+    byStream = new Map();
+    reaches.set(gaps, byStream);
+  }
+  let reach = byStream.get(stream);
+  if (!reach) {
+    const hiding = gaps.filter((gap) => gap.stream === stream && hidesEvents(gap));
+    hiding.sort((a, b) => a.from - b.from);
+    let furthest = Number.NEGATIVE_INFINITY;
+    reach = {
+      from: hiding.map((gap) => gap.from),
+      to: hiding.map((gap) => {
+        furthest = Math.max(furthest, gap.to);
+        return furthest;
+      }),
+    };
+    byStream.set(stream, reach);
+  }
+  return reach;
 }
 
 /** True when at least one of the streams is whole between the two positions. */
