@@ -28,12 +28,15 @@ for (const guests of GUESTS) {
   const ceiling = rate(repeat(() => updateOnly(events)));
   const inOrder = rate(repeat(() => judged(events)));
   const outOfOrder = rate(repeat(() => judged(late)));
-  console.log(`\n${guests} guests, ${events.length} events${repetitions === 1 ? '' : `, ${repetitions} times`}`);
+  console.log(
+    `\n${guests} guests, ${events.length} events${repetitions === 1 ? '' : `, ${repetitions} times`}`,
+  );
   print('one Map update each', ceiling, ceiling);
   print('taken in', rate(repeat(() => takenIn(events))), ceiling);
   print('taken in and judged', inOrder, ceiling);
   print('the same, 1 % late', outOfOrder, ceiling);
-  if (guests <= 10_000 && events.length > BATCH) print(`judged every ${BATCH}`, rate(repeat(() => inBatches(events))), ceiling);
+  if (guests <= 10_000 && events.length > BATCH)
+    print(`judged every ${BATCH}`, rate(repeat(() => inBatches(events))), ceiling);
 }
 
 function updateOnly(events: readonly Event[]): void {
@@ -63,5 +66,7 @@ function inBatches(events: readonly Event[]): void {
 
 function print(name: string, perSecond: number, ceiling: number): void {
   const thousands = (perSecond / 1000).toFixed(0).padStart(7);
-  console.log(`  ${name.padEnd(22)} ${thousands} k events/s  ${((100 * perSecond) / ceiling).toFixed(1)} % of ceiling`);
+  console.log(
+    `  ${name.padEnd(22)} ${thousands} k events/s  ${((100 * perSecond) / ceiling).toFixed(1)} % of ceiling`,
+  );
 }

@@ -86,7 +86,8 @@ export function fleetOf(guests: number): Fleet {
   const events = hostFacts();
   let heartbeat_us = BEGAN_US + HEARTBEAT_US;
   for (const moment of moments) {
-    for (; heartbeat_us < moment.at_us; heartbeat_us += HEARTBEAT_US) events.push(...heartbeats(heartbeat_us));
+    for (; heartbeat_us < moment.at_us; heartbeat_us += HEARTBEAT_US)
+      events.push(...heartbeats(heartbeat_us));
     events.push(writer.eventOf(moment));
   }
   events.push(...heartbeats(heartbeat_us));
@@ -99,7 +100,10 @@ const BEGAN_US = 1_795_392_000_000_000;
 export function withLateEvents(events: readonly Event[]): Event[] {
   const random = new Random(1);
   return events
-    .map((event) => ({ event, arrives_us: event.at + (random.chance(0.01) ? random.between(1, 600) * 1e6 : 0) }))
+    .map((event) => ({
+      event,
+      arrives_us: event.at + (random.chance(0.01) ? random.between(1, 600) * 1e6 : 0),
+    }))
     .sort((a, b) => a.arrives_us - b.arrives_us)
     .map(({ event }) => event);
 }
@@ -124,7 +128,7 @@ class Writer {
       witness = bytesOf(redated(named(deed.witness, guest), at));
       id = contentEventId(event.host, null, event.stream, at, witness, 0);
     }
-    return { ...event, at, sequence, id, witness, body } as Event;
+    return { ...event, at, sequence, id, witness, body } as unknown as Event;
   }
 }
 
@@ -139,7 +143,10 @@ function named(text: string, guest: number): string {
   return text
     .replaceAll(UUID, `7e570000-0000-4000-8000-${String(guest).padStart(12, '0')}`)
     .replaceAll(NAME, `vm${guest}`)
-    .replace(/(inode(?:=|":"))(\d+)/g, (_, before, inode) => before + (Number(inode) + guest * INODES_PER_GUEST));
+    .replace(
+      /(inode(?:=|":"))(\d+)/g,
+      (_, before, inode) => before + (Number(inode) + guest * INODES_PER_GUEST),
+    );
 }
 
 const INODES_PER_GUEST = 1000;

@@ -1,6 +1,6 @@
 import type { Cause } from '../domain/verdict.js';
 import type { HostRecord } from './host-record.js';
-import type { Incarnation } from './incarnations.js';
+import type { Incarnation } from './incarnation.js';
 import { isByLibvirt, type Judgement } from './judge.js';
 import { asksForOwner, hostDacLabel, needOf } from './need.js';
 

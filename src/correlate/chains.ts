@@ -1,6 +1,6 @@
 import { ClockBounds } from './clock-bounds.js';
 import type { HostRecord } from './host-record.js';
-import type { GuestRecord, Incarnation } from './incarnations.js';
+import type { GuestRecord, Incarnation } from './incarnation.js';
 
 /** Incarnations of one guest in the order in which it was handed from one to the next. */
 export type Chain = Incarnation[];
@@ -181,7 +181,7 @@ function isAlike(source: Incarnation, destination: Incarnation): boolean {
 }
 
 /** Did this incarnation begin by taking the guest over? */
-export function wasHandedIn(incarnation: Incarnation): boolean {
+function wasHandedIn(incarnation: Incarnation): boolean {
   return incarnation.kind === 'incoming' || (incarnation.kind === 'unknown' && incarnation.ownsEarlier);
 }
 

@@ -9,11 +9,11 @@ import type { GuestView } from './guest-view.js';
 import { buildHostRecord, type HostRecord } from './host-record.js';
 import { type ImageFile, ImageMap, type ImageUse } from './images.js';
 import { sufferingOf } from './impact.js';
-import { readGuestRecord } from './incarnations.js';
-import { type ImageCall, type Judgement, judge, judgeUnlisted, relabelReport } from './judge.js';
+import { readGuestRecord } from './incarnation-reader.js';
+import { type ImageCall, isDoubtful, type Judgement, judge, judgeUnlisted, relabelReport } from './judge.js';
 import { migrationsOf } from './migrations.js';
 import { StorageMap } from './storage.js';
-import { suspicions, unrecognisedStorage } from './suspicions.js';
+import { suspicions, unprovenAnnouncements, unrecognisedStorage } from './suspicions.js';
 import { guestTimeline } from './timeline.js';
 
 /**
@@ -76,6 +76,7 @@ function decideCluster(events: readonly Event[], options: CorrelatorOptions): Re
   const calls = imageCalls(records, storages, images);
   const callsByFile = new Map<string, ImageCall[]>();
   for (const call of calls) push(callsByFile, call.file.id, call);
+  const concerns = callsByGuest(calls);
 
   const guests = new Set<string>(positions.keys());
   const views: GuestView[] = [];
@@ -90,12 +91,9 @@ function decideCluster(events: readonly Event[], options: CorrelatorOptions): Re
     const ref = names.ref(key);
     const context = { records, callsOnFile: (file: ImageFile) => callsByFile.get(file.id) ?? [] };
     const judgements: Judgement[] = [];
-    for (const call of calls) {
-      if (call.file.uses.some((use) => use.guest === key)) judgements.push(judge(call, custody, context));
-      else if (!images.complete.has(key)) {
-        const doubt = judgeUnlisted(call, custody, context);
-        if (doubt) judgements.push(doubt);
-      }
+    for (const { call, isImage } of concerns(key, images.complete.has(key))) {
+      const judgement = isImage ? judge(call, custody, context) : judgeUnlisted(call, custody, context);
+      if (judgement) judgements.push(judgement);
     }
     views.push({
       key,
@@ -118,11 +116,12 @@ function decideCluster(events: readonly Event[], options: CorrelatorOptions): Re
     records,
     views.map((view) => view.custody),
   );
+  const unproven = unprovenAnnouncements(records);
   const findings = views.flatMap((view) => {
     const found = relabelFindings(view, fleet);
     return [
       ...found,
-      ...suspicions(view, found, records, storages),
+      ...suspicions(view, found, records, storages, unproven),
       ...unrecognisedStorage(view, records, storages),
     ];
   });
@@ -213,6 +212,28 @@ function imageCalls(
     }
   }
   return calls;
+}
+
+/**
+ * The calls to be judged for a guest, in the order of all calls: those on its images and, while its images are not
+ * all listed, those on files that may be among them.
+ */
+function callsByGuest(
+  calls: readonly ImageCall[],
+): (guest: string, isListed: boolean) => { call: ImageCall; isImage: boolean }[] {
+  const onImages = new Map<string, number[]>();
+  const doubtful: number[] = [];
+  for (const [index, call] of calls.entries()) {
+    for (const guest of new Set(call.file.uses.map((use) => use.guest))) push(onImages, guest, index);
+    if (isDoubtful(call)) doubtful.push(index);
+  }
+  return (guest, isListed) => {
+    const own = new Set(onImages.get(guest));
+    const others = isListed ? [] : doubtful.filter((index) => !own.has(index));
+    return [...own, ...others]
+      .sort((a, b) => a - b)
+      .map((index) => ({ call: calls[index] as ImageCall, isImage: own.has(index) }));
+  };
 }
 
 const VERDICT_RANK: Record<Verdict, number> = { violation: 0, undetermined: 1, clean: 2 };

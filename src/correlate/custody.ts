@@ -1,7 +1,7 @@
 import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import { type Linkage, linkages } from './chains.js';
 import { coversAny, type HostRecord } from './host-record.js';
-import { BEFORE, type GuestRecord, type Incarnation } from './incarnations.js';
+import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import { type LocalState, localState } from './local-state.js';
 import { Ownership, orderMissing } from './ownership.js';
 import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';

@@ -5,7 +5,7 @@ import type { Cause, MissingEvidence, Severity, Verdict } from '../domain/verdic
 import { causeOf, EXPLANATIONS } from './causes.js';
 import type { FleetView, GuestView } from './guest-view.js';
 import { accessAfter, impactText, type Suffering } from './impact.js';
-import { imageRef, type Judgement } from './judge.js';
+import { effectOf, imageRef, type Judgement } from './judge.js';
 import type { Migration } from './migrations.js';
 import { timeAt } from './migrations.js';
 import { asksForOwner, asksWhatIsNeeded } from './need.js';
@@ -162,9 +162,9 @@ function repairOf(
     const onOwner = repair.record.host === judgement.owner;
     const refused =
       suffering?.denied.some((error) => error.at > repair.event.at + REFUSED_AFTER_REPAIR_US) ?? false;
-    // on the owner's host the clock is the one of its I/O errors; elsewhere only errors that stopped can tell
+    // only the owner's host has one clock with the refused I/O, and only a repair that found the label wrong came after
+    if (!sameHost && !(onOwner && effectOf(repair.event.body) === 'changed')) continue;
     if (onOwner && refused) continue;
-    if (!onOwner && !sameHost && (suffering === null || suffering.denied.length === 0 || refused)) continue;
     // a relabel by the owner's own start does not repair what came after it
     if (view.judgements.some((each) => each.call === repair && each.verdict === 'violation')) continue;
     return { host: repair.record.host, at_us: repair.event.at };
@@ -193,7 +193,7 @@ function distinctImages(judgements: readonly Judgement[]): ImageRef[] {
   ];
 }
 
-export function distinctMissing(all: readonly MissingEvidence[]): MissingEvidence[] {
+function distinctMissing(all: readonly MissingEvidence[]): MissingEvidence[] {
   return [...new Map(all.map((each) => [`${each.what}\n${each.host}\n${each.text}`, each])).values()];
 }
 

@@ -192,7 +192,7 @@ function mergeByTime(ordered: Event[], rest: Event[]): Event[] {
 }
 
 /** First position whose time is not before `us`. */
-export function positionAt(record: HostRecord, us: number): number {
+function positionAt(record: HostRecord, us: number): number {
   let low = 0;
   let high = record.times.length;
   while (low < high) {

@@ -105,7 +105,8 @@ export class ImageMap {
     for (const key of this.keysOf(host, event)) {
       const file = this.files.get(this.find(key));
       if (!file) continue;
-      const exported = dev === null ? [] : this.storages.exportsOn(host, dev);
+      const nameless = dev !== null && usablePath(event) === null;
+      const exported = nameless ? this.storages.exportsOn(host, dev) : [];
       const root = this.find(key);
       const served = exported.find((each) => this.find(`${each.key}#${event.body.inode}`) === root);
       return { file, by: 'identity', storage: served ?? storage };
@@ -215,6 +216,6 @@ function usablePath(event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>)
   return quality === 'absolute' || quality === 'joined' ? path : null;
 }
 
-export function baseName(path: ByteText): string {
+function baseName(path: ByteText): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -6,7 +6,7 @@ import type { EventOf, RelabelObserved } from '../events/event.js';
 import type { Custody, GuestCustody } from './custody.js';
 import { gapsBetween, type HostRecord } from './host-record.js';
 import type { ImageFile, Match } from './images.js';
-import type { Incarnation } from './incarnations.js';
+import type { Incarnation } from './incarnation.js';
 import { type LocalState, RESTORE_BEFORE_STOP_US } from './local-state.js';
 import {
   type Answer,
@@ -154,18 +154,23 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
 }
 
 /**
- * A file that one guest only reads, or shares, may be an image of another whose images were never listed: what suits the one can
- * take the disk from the other.
+ * A file that one guest only reads, or shares, may be an image of another whose images were never listed: what suits
+ * the one can take the disk from the other.
  */
+export function isDoubtful({ event: { body }, storage, file }: ImageCall): boolean {
+  if (body.success !== true || storage?.shared !== true || !asksForOwner(body)) return false;
+  const use = useOf(file.uses);
+  return use.readOnly || use.shareable;
+}
+
+/** What a doubtful call means for a guest whose images were never listed; null when it harms none of that guest's. */
 export function judgeUnlisted(
   call: ImageCall,
   custody: GuestCustody,
   context: JudgeContext,
 ): Judgement | null {
   const { body } = call.event;
-  if (body.success !== true || call.storage?.shared !== true || !asksForOwner(body)) return null;
   const use = useOf(call.file.uses);
-  if (!use.readOnly && !use.shareable) return null;
   const at = custody.at(call.record.host, call.position, isByLibvirt(body));
   if (at.kind === 'this-host' || at.kind === 'nobody') return null;
   const needs = at.candidates.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));

@@ -1,5 +1,5 @@
 import { coversAny, type HostRecord } from './host-record.js';
-import { BEFORE, type GuestRecord, type HandOver, type Incarnation } from './incarnations.js';
+import { BEFORE, type GuestRecord, type HandOver, type Incarnation } from './incarnation.js';
 import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 
 /**

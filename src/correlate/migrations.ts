@@ -1,7 +1,7 @@
 import type { GuestRef, MigrationKind, MigrationReport } from '../domain/report.js';
 import type { GuestCustody } from './custody.js';
 import type { HostRecord } from './host-record.js';
-import { BEFORE, type Incarnation } from './incarnations.js';
+import { BEFORE, type Incarnation } from './incarnation.js';
 import { stableId } from './stable-id.js';
 
 /** A migration with the incarnations it is made of, for what refers to it. */

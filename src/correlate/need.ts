@@ -2,7 +2,7 @@ import { type Owner, parseContext, parseDacLabel } from '../domain/label.js';
 import type { RelabelObserved } from '../events/event.js';
 import type { HostRecord } from './host-record.js';
 import type { ImageUse } from './images.js';
-import type { Incarnation } from './incarnations.js';
+import type { Incarnation } from './incarnation.js';
 
 /** The label that the owner's QEMU needs on an image, as far as the records state it. */
 export interface Need {

@@ -2,7 +2,7 @@ import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import type { Chain, Linkage } from './chains.js';
 import type { Custody } from './custody.js';
 import { coversAny, type HostRecord } from './host-record.js';
-import { BEFORE, type GuestRecord, type Incarnation } from './incarnations.js';
+import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import type { LocalState } from './local-state.js';
 import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 

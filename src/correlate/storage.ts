@@ -57,7 +57,7 @@ export interface StorageOverrides {
   localPaths: readonly string[];
 }
 
-export function storageOfMount(record: HostRecord, mount: Mount, overrides: StorageOverrides): Storage {
+function storageOfMount(record: HostRecord, mount: Mount, overrides: StorageOverrides): Storage {
   const fsType = mount.fs_type;
   const overridden = overrideFor(mount.mount_point, overrides);
   const known = LIBVIRT_SHARED.has(fsType);

@@ -1,4 +1,4 @@
-import { printable } from '../domain/byte-text.js';
+import { type ByteText, printable } from '../domain/byte-text.js';
 import { formatOwner } from '../domain/label.js';
 import type { FindingReport } from '../domain/report.js';
 import type { Cause, MissingEvidence } from '../domain/verdict.js';
@@ -7,7 +7,7 @@ import { EXPLANATIONS, PREVENTIONS } from './causes.js';
 import type { GuestView } from './guest-view.js';
 import { covers, type HostRecord } from './host-record.js';
 import { impactText } from './impact.js';
-import type { Incarnation } from './incarnations.js';
+import type { Incarnation } from './incarnation.js';
 import { needOf } from './need.js';
 import { stableId } from './stable-id.js';
 import { isWithin, type StorageMap } from './storage.js';
@@ -21,12 +21,13 @@ export function suspicions(
   found: readonly FindingReport[],
   records: ReadonlyMap<string, HostRecord>,
   storages: StorageMap,
+  unproven: readonly Announcement[],
 ): FindingReport[] {
   const findings: FindingReport[] = [];
   for (const owner of owningHosts(view)) {
     const ownerRecord = records.get(owner.host) as HostRecord;
     const suffering = view.suffering.get(owner.host);
-    const announced = announcements(view, owner, records, storages);
+    const announced = announcements(view, owner, records, storages, unproven);
     const denied = suffering?.denied ?? [];
     if (denied.length === 0 && announced.length === 0) continue;
     const explains = (each: FindingReport) => each.impact.access !== 'kept' && each.impact.io_errors > 0;
@@ -83,34 +84,45 @@ function owningHosts(view: GuestView): Incarnation[] {
   return [...byHost.values()];
 }
 
-/**
- * What the security driver of a host that did not own the guest said it would do to an image, other than what the
- * owner needs, where the audit log cannot show whether it did. Where the audit log is whole, silence is an answer:
- * the line is printed even when no call follows.
- */
+/** What the security driver said it would do to a file, where the audit log cannot show whether it did. */
+export interface Announcement {
+  event: EventOf<'RelabelIntended'>;
+  record: HostRecord;
+  position: number;
+}
+
+/** Where the audit log is whole, silence is an answer: the line is printed even when no call follows. */
+export function unprovenAnnouncements(records: ReadonlyMap<string, HostRecord>): Announcement[] {
+  const found: Announcement[] = [];
+  for (const record of records.values()) {
+    for (const [position, event] of record.events.entries()) {
+      if (event.kind !== 'RelabelIntended' || event.body.path === null) continue;
+      if (event.body.operation !== 'set' && event.body.operation !== 'restore') continue;
+      if (!covers(record, 'audit', position - 1, position + 1)) found.push({ event, record, position });
+    }
+  }
+  return found;
+}
+
+/** Those of a host that did not own the guest, on one of its images, that ask for other than what the owner needs. */
 function announcements(
   view: GuestView,
   owner: Incarnation,
   records: ReadonlyMap<string, HostRecord>,
   storages: StorageMap,
+  unproven: readonly Announcement[],
 ): EventOf<'RelabelIntended'>[] {
   const need = needOf(owner, records.get(owner.host) as HostRecord);
   const found: EventOf<'RelabelIntended'>[] = [];
-  for (const record of records.values()) {
+  for (const { event, record, position } of unproven) {
     if (record.host === owner.host) continue;
-    for (const [position, event] of record.events.entries()) {
-      if (event.kind !== 'RelabelIntended' || event.body.path === null) continue;
-      if (event.body.operation !== 'set' && event.body.operation !== 'restore') continue;
-      if (covers(record, 'audit', position - 1, position + 1)) continue;
-      if (!isImagePath(view, event.body.path, record, storages)) continue;
-      const custody = view.custody.at(record.host, position, true);
-      if (custody.kind === 'this-host' || custody.kind === 'nobody') continue;
-      const { asked_uid: uid, asked_gid: gid, asked_context: context } = event.body;
-      const owners =
-        uid !== null && need.owner !== null && (uid !== need.owner.uid || gid !== need.owner.gid);
-      const contexts = context !== null && need.context !== null && context !== need.context;
-      if (owners || contexts) found.push(event);
-    }
+    if (!isImagePath(view, event.body.path as ByteText, record, storages)) continue;
+    const custody = view.custody.at(record.host, position, true);
+    if (custody.kind === 'this-host' || custody.kind === 'nobody') continue;
+    const { asked_uid: uid, asked_gid: gid, asked_context: context } = event.body;
+    const owners = uid !== null && need.owner !== null && (uid !== need.owner.uid || gid !== need.owner.gid);
+    const contexts = context !== null && need.context !== null && context !== need.context;
+    if (owners || contexts) found.push(event);
   }
   // an owner that is refused at once explains more than a context that is looked at later
   return found.sort((a, b) => Number(a.body.model === 'selinux') - Number(b.body.model === 'selinux'));
@@ -143,7 +155,7 @@ function askedText({ body }: EventOf<'RelabelIntended'>): string {
 }
 
 /** Which audit logs have holes, and what would settle the question. */
-export function missingRecords(records: ReadonlyMap<string, HostRecord>): MissingEvidence[] {
+function missingRecords(records: ReadonlyMap<string, HostRecord>): MissingEvidence[] {
   const missing: MissingEvidence[] = [];
   for (const record of records.values()) {
     const lost = record.gaps.filter((gap) => gap.stream === 'audit' && gap.kind === 'audit-lost');

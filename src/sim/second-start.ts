@@ -7,7 +7,8 @@ import { locksBetweenHosts, type SimGuest, type SimHost } from './world.js';
 /** One disk that the guest alone may write, on storage where its lock is seen, keeps a second QEMU out. */
 function isLocked(guest: SimGuest): boolean {
   return guest.disks.some(
-    ({ chain, read_only, shareable }) => !read_only && !shareable && chain.some(({ storage }) => locksBetweenHosts(storage)),
+    ({ chain, read_only, shareable }) =>
+      !read_only && !shareable && chain.some(({ storage }) => locksBetweenHosts(storage)),
   );
 }
 

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/domain/errors.js';
 import type { FindingReport, RelabelReport, Report } from '../../src/domain/report.js';
@@ -7,6 +7,7 @@ import { CAUSES, PROOFS, REASONS } from '../../src/domain/verdict.js';
 import { sourcesOfCapture } from '../../src/replay/capture.js';
 import { replay } from '../../src/replay/replay.js';
 import { reportJsonSchema } from '../../src/replay/report-schema.js';
+import { runCommand } from '../commands/run-command.js';
 import { ROOT } from './source-tree.js';
 
 function read(path: string): string {
@@ -20,6 +21,12 @@ describe('README.md', () => {
 
   it('begins with the command that shows it and the command that tests it', () => {
     expect(shellBlocks.slice(0, 2)).toEqual(['npm ci && npm run demo', 'npm ci && npm test']);
+  });
+
+  it('shows what the shipped incident gives', async () => {
+    const [, shown = ''] = /^```text\n([\s\S]*?)^```$/m.exec(read('README.md')) ?? [];
+    const { out } = await runCommand(['replay', join(ROOT, 'examples/s4-mismatch-fail')]);
+    for (const part of shown.split(/^…$/m)) expect(out).toContain(part.trim());
   });
 
   it('has the test command that .ci/run ends with', () => {
@@ -140,4 +147,37 @@ function isLogged(capture: string, omitted: ReadonlySet<string>, quoted: string)
 
 function literally(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
+describe('documents', () => {
+  const documents = ['README.md', ...markdownIn('docs')];
+
+  it.each(documents)('%s links to what there is', (document) => {
+    const links = [...read(document).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
+    const dangling = links.filter((link) => !/^https?:/.test(link) && !leadsSomewhere(document, link));
+    expect(dangling).toEqual([]);
+  });
+});
+
+function markdownIn(directory: string): string[] {
+  return readdirSync(join(ROOT, directory), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(directory, name));
+}
+
+function leadsSomewhere(document: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? document : join(dirname(document), path);
+  if (!existsSync(join(ROOT, target))) return false;
+  return anchor === undefined || anchorsOf(read(target)).includes(anchor);
+}
+
+/** Headings as GitHub names them. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map((match) =>
+    (match[1] ?? '')
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
 }

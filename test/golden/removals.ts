@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -24,6 +24,7 @@ export const REMOVALS: Record<string, (directory: string, truth: { from: string 
   'no file server': (directory) => removeHost(directory, 'nfs1'),
   'first half missing': (directory) => cutStreams(directory, 0, 0.5),
   'last third missing': (directory) => cutStreams(directory, 2 / 3, 1),
+  'one collector restarted': (directory, { to }) => interruptEvents(directory, to),
   'middle third of every audit log missing': (directory) => cutStreams(directory, 1 / 3, 2 / 3, /^audit/),
   'middle third of every virsh log missing': (directory) => cutStreams(directory, 1 / 3, 2 / 3, /^virsh-event/),
   'middle third of every monitor log missing': (directory) => cutStreams(directory, 1 / 3, 2 / 3, /^qemu-monitor-event/),
@@ -64,6 +65,18 @@ function removeHost(directory: string, host: string): void {
 
 function keepHosts(directory: string, kept: string | null): void {
   for (const host of hostsOf(directory)) if (host !== kept) removeHost(directory, host);
+}
+
+/** virsh lost its daemon in the middle and was started again: it says so, and what it missed is gone. */
+function interruptEvents(directory: string, host: string | null): void {
+  for (const name of ['virsh-event.log', 'qemu-monitor-event.log']) {
+    const path = join(directory, host ?? '', name);
+    if (host === null || !existsSync(path)) continue;
+    const lines = readFileSync(path, 'latin1').split('\n');
+    const [from, to] = [Math.floor(lines.length / 3), Math.floor((2 * lines.length) / 3)];
+    const interrupted = [...lines.slice(0, from), `events received: ${from}`, '', ...lines.slice(to)];
+    writeFileSync(path, interrupted.join('\n'), 'latin1');
+  }
 }
 
 /** Removes the lines between two fractions of each stream, as a rotation or a crashed collector does: unmarked. */
