@@ -1,5 +1,4 @@
 import type { Cause } from '../domain/verdict.js';
-import type { HostRecord } from './host-record.js';
 import type { Incarnation } from './incarnation.js';
 import { isByLibvirt, type Judgement } from './judge.js';
 import { asksForOwner, hostDacLabel, needOf } from './need.js';
@@ -11,8 +10,7 @@ const RECONNECT_WORKER = /^init-/;
 export function causeOf(judgement: Judgement): Cause {
   const { call, local } = judgement;
   const { body } = call.event;
-  if (!isByLibvirt(body))
-    return hadTheGuest(judgement) || call.record.facts.hypervisor ? 'foreign-program' : 'foreign-host';
+  if (!isByLibvirt(body)) return 'foreign-program';
   if (!local) return 'foreign-host';
   switch (local.state) {
     case 'owner':
@@ -54,22 +52,17 @@ function ofIncoming(judgement: Judgement, incarnation: Incarnation): Cause {
 }
 
 function ofSource(judgement: Judgement, incarnation: Incarnation, postCopy: boolean): Cause {
-  const { record, position, event } = judgement.call;
+  const { position, event } = judgement.call;
   if (RECONNECT_WORKER.test(event.body.comm ?? '')) return 'source-restart-after-handover';
-  if (restartedBetween(record, incarnation, position)) return 'source-restart-after-handover';
+  if (restartedBetween(incarnation, position)) return 'source-restart-after-handover';
   const confirmed = incarnation.endReason === 'migrated' && !incarnation.endUnseen;
   return postCopy && !confirmed ? 'postcopy-source-destroyed' : 'source-cleanup-after-handover';
 }
 
 /** The daemon came back after the hand-over and before the call, and had not ended the guest before. */
-function restartedBetween(_record: HostRecord, incarnation: Incarnation, position: number): boolean {
+function restartedBetween(incarnation: Incarnation, position: number): boolean {
   const from = incarnation.handOvers.at(-1)?.from ?? -1;
   return incarnation.daemonRestarts.some((at) => at > from && at < position);
-}
-
-function hadTheGuest({ local }: Judgement): boolean {
-  if (!local || local.state === 'silent') return false;
-  return local.state !== 'absent' || local.last !== null || local.next !== null;
 }
 
 /** One sentence each: why this happens. */
@@ -84,7 +77,8 @@ export const EXPLANATIONS: Record<Cause, string> = {
     'the destination’s libvirt drew its own SELinux categories and set them on the shared image before the switch-over; the source’s QEMU is denied as soon as its label cache is refreshed',
   'source-restart-after-handover':
     'libvirt on the source was restarted after the hand-over, found its old QEMU gone and restored the image’s label under the guest that runs on the destination',
-  'foreign-host': 'a host that has nothing to do with the guest changed the label of its image',
+  'foreign-host':
+    'libvirt on a host that has nothing to do with the guest labelled the image, for a guest or a volume of its own',
   'foreign-program':
     'a program other than libvirt (an admin, restorecon, a backup or clean-up job) changed the label of the image on a host that did not own the guest',
   'second-start':
@@ -108,7 +102,8 @@ export const PREVENTIONS: Record<Cause, string> = {
     "give the guest a static SELinux label (<seclabel type='static' model='selinux'>) or mount the storage with a fixed context=, so that both hosts use one label",
   'source-restart-after-handover':
     'do not stop libvirt while a migration is running; upgrade libvirt when its restart spares shared storage',
-  'foreign-host': 'keep programs on other hosts, the file server included, away from the images',
+  'foreign-host':
+    'let no guest of another host use the image, unless the disk is declared shareable or read-only on both',
   'foreign-program': 'exclude the image directories from restorecon, chown and backup jobs on every host',
   'second-start': 'use a lock manager (virtlockd or sanlock), and let only one host have the guest defined',
   'postcopy-source-destroyed':

@@ -121,7 +121,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (answer.answer === 'unknown') {
     return answer.asked === 'unknown'
       ? undetermined('asked-unknown', [labelAsked(call)])
-      : undetermined('need-unknown', [labelNeeded(owner, at.local)]);
+      : undetermined('need-unknown', [labelNeeded(owner)]);
   }
   // libvirt labels and restores what the guest's present definition names; others take what lies there
   if (!isByLibvirt(body) && wasDropped(call, owners, custody, use, context)) {
@@ -413,7 +413,7 @@ function labelAsked(call: ImageCall): MissingEvidence {
   };
 }
 
-function labelNeeded(owner: string | null, _local: LocalState): MissingEvidence {
+function labelNeeded(owner: string | null): MissingEvidence {
   return {
     what: 'label-needed',
     host: owner,
