@@ -125,7 +125,11 @@ export class Ownership {
     const { incarnation, handOver } = local;
     const successor = this.linkage.next.get(incarnation);
     const sure = local.sure || (successor !== undefined && this.isOnlyAttempt(incarnation, successor));
-    if (!sure) return this.unlessSpanned(local, host, incarnation);
+    if (!sure && handOver.result !== 'open') return this.unlessSpanned(local, host, incarnation);
+    if (!sure) {
+      const kept = this.unlessKept(local, host, incarnation);
+      return kept.kind === 'this-host' ? kept : this.unlessSpanned(local, host, incarnation);
+    }
     if (handOver.result === 'resumed') {
       return this.unlessRivalled({ state: 'owner', incarnation, returned: true, sure: true }, incarnation, {
         kind: 'this-host',
@@ -134,18 +138,32 @@ export class Ownership {
         proof: ['P4-source-resumed'],
       });
     }
-    if (successor) {
-      const proof: Proof[] = handOver.result === 'ended' ? ['P2-handed-off-source'] : [];
-      return this.otherOf([successor], host, [...proof, 'P5-peer-resumed'], local);
+    if (handOver.result === 'ended') {
+      const proof: Proof[] = successor
+        ? ['P2-handed-off-source', 'P5-peer-resumed']
+        : ['P2-handed-off-source'];
+      return this.otherOf(successor ? [successor] : [], host, proof, local);
     }
-    if (handOver.result === 'ended') return this.otherOf([], host, ['P2-handed-off-source'], local);
+    if (!successor) return this.unlessKept(local, host, incarnation);
+    // never confirmed, so this can be long after: the guest may have ended where it went
+    const chain = this.linkage.chains.find((each) => each.includes(successor)) as Chain;
+    const since = chain.slice(chain.indexOf(successor));
+    if (!this.openToTheEnd(since.at(-1) as Incarnation))
+      return this.unknown(local, since, orderMissing(), true);
+    return this.otherOf(since, host, ['P5-peer-resumed'], local);
+  }
+
+  /** Every other host is known never to have owned the guest, so this one kept it, running or not. */
+  private unlessKept(local: LocalState, host: string, incarnation: Incarnation): Custody {
     const incoming = this.others(host).filter((other) => other.kind === 'incoming');
-    const failed = incoming.filter((other) => other.owns === null && this.endIsSure(other));
-    if (incoming.length > 0 && failed.length === incoming.length) {
-      // every destination is known to have failed, so nobody else had it: this host kept it, running or not
+    const watched = this.otherHypervisors(host).every((record) =>
+      coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length),
+    );
+    const failed = this.others(host).every((other) => other.owns === null && this.endIsSure(other));
+    if (incoming.length > 0 && watched && failed) {
       return { kind: 'this-host', incarnation, starting: false, proof: ['P1-failed-incoming'] };
     }
-    return this.unknown(local, this.others(host), peerState(host));
+    return this.unknown(local, [...this.others(host), incarnation], peerState(host));
   }
 
   /**
