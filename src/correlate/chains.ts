@@ -47,6 +47,9 @@ class LinkageSearch {
   unlinked = Number.POSITIVE_INFINITY;
   exhausted = false;
   private steps = 0;
+  /** what has been chosen so far: the last chain is still open for continuation */
+  private readonly chains: Chain[] = [];
+  private readonly used = new Set<Incarnation>();
   private readonly owned: readonly Incarnation[][];
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly timed: boolean;
@@ -65,51 +68,72 @@ class LinkageSearch {
     this.chainsBegun = begun.length;
   }
 
+  /** Depth first, on a stack of our own: a guest can have had more incarnations than calls fit on the engine's. */
   run(): this {
-    this.search([], new Set(), new ClockBounds());
+    const stack = [this.search(new ClockBounds())];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const { done, value } = top.next();
+      if (done) stack.pop();
+      else stack.push(this.search(value));
+    }
     return this;
   }
 
-  /** @param chains the last one is still open for continuation */
-  private search(chains: readonly Chain[], used: ReadonlySet<Incarnation>, bounds: ClockBounds): void {
-    if (this.steps++ > SEARCH_STEPS_MAX || this.found.length >= LINKAGES_MAX) {
+  /** Makes one choice after the other, yields for the search to go on from each, and takes it back. */
+  private *search(bounds: ClockBounds): Generator<ClockBounds, void> {
+    const isSpent = this.steps++ > SEARCH_STEPS_MAX && this.found.length > 0;
+    if (isSpent || this.found.length >= LINKAGES_MAX) {
       this.exhausted = true;
       return;
     }
-    const tail = chains.at(-1)?.at(-1);
+    const chain = this.chains.at(-1);
+    const tail = chain?.at(-1);
     let continued = false;
-    if (tail && wasHandedOut(tail)) {
-      for (const next of this.candidates(chains.at(-1) as Chain, used)) {
+    if (chain && tail && wasHandedOut(tail)) {
+      for (const next of this.candidates(chain)) {
         const tightened = this.timed ? new ClockBounds(bounds) : bounds;
         if (this.timed && !this.order(tightened, tail, next)) continue;
         continued = true;
-        const extended = [...chains.slice(0, -1), [...(chains.at(-1) as Chain), next]];
-        this.search(extended, new Set([...used, next]), tightened);
+        chain.push(next);
+        this.used.add(next);
+        yield tightened;
+        this.used.delete(next);
+        chain.pop();
       }
     }
     if (continued) return;
-    const head = this.heads.find((each) => !used.has(each));
-    if (head) this.search([...chains, [head]], new Set([...used, head]), bounds);
-    else this.keep(chains, bounds);
+    const head = this.heads.find((each) => !this.used.has(each));
+    if (!head) {
+      this.keep(bounds);
+      return;
+    }
+    this.chains.push([head]);
+    this.used.add(head);
+    yield bounds;
+    this.used.delete(head);
+    this.chains.pop();
   }
 
   /**
    * What the chain can go on with. One chain uses the incarnations of a host in their order; another chain may lie
    * between them, so while further chains can come, later ones are tried as well.
    */
-  private *candidates(chain: Chain, used: ReadonlySet<Incarnation>): Iterable<Incarnation> {
+  private *candidates(chain: Chain): Iterable<Incarnation> {
     const tail = chain.at(-1) as Incarnation;
     const moreChains =
-      this.heads.some((each) => !used.has(each) && !wasHandedIn(each)) || this.chainsBegun > 1;
+      this.heads.some((each) => !this.used.has(each) && !wasHandedIn(each)) || this.chainsBegun > 1;
     for (const list of this.owned) {
-      if (list[0]?.host === tail.host) continue;
-      const last = list.findLastIndex((each) => chain.includes(each));
-      const open = list.filter((each, index) => index > last && wasHandedIn(each) && !used.has(each));
+      const host = list[0]?.host;
+      if (host === tail.host) continue;
+      const last = chain.findLast((each) => each.host === host);
+      const later = last === undefined ? list : list.slice(list.indexOf(last) + 1);
+      const open = later.filter((each) => wasHandedIn(each) && !this.used.has(each));
       for (const next of moreChains ? open : open.slice(0, 1)) if (isAlike(tail, next)) yield next;
     }
   }
 
-  private keep(chains: readonly Chain[], bounds: ClockBounds): void {
+  private keep(bounds: ClockBounds): void {
+    const chains = this.chains.map((chain) => [...chain]);
     const unlinked = chains.filter((chain) => wasHandedIn(chain[0] as Incarnation)).length;
     if (unlinked > this.unlinked) return;
     if (unlinked < this.unlinked) this.found = [];
@@ -122,7 +146,7 @@ class LinkageSearch {
         previous.set(chain[i] as Incarnation, chain[i - 1] as Incarnation);
       }
     }
-    this.found.push({ chains: [...chains], bounds, next, previous });
+    this.found.push({ chains, bounds, next, previous });
   }
 
   /** Adds what a hand-over orders; false when no clocks could have shown it. */

@@ -185,6 +185,7 @@ function positionsByGuest(
   }
   for (const byHost of found.values()) {
     for (const [host, common] of commonOf) {
+      if (common.length === 0) continue;
       const all = new Set([...(byHost.get(host) ?? []), ...common]);
       if (all.size > 0)
         byHost.set(
