@@ -21,7 +21,7 @@ export function causeOf(judgement: Judgement): Cause {
     case 'handing-over':
       return ofSource(judgement, local.incarnation, local.handOver.postCopy);
     case 'absent': {
-      if (!local.last) return 'foreign-host';
+      if (!local.last) return unrecorded(judgement);
       if (local.last.kind === 'booted' && local.last.startFailed) return 'second-start';
       if (local.last.owns === null) return ofIncoming(judgement, local.last);
       const handOver = local.last.handOvers.at(-1);
@@ -30,7 +30,7 @@ export function causeOf(judgement: Judgement): Cause {
       return 'foreign-host';
     }
     case 'silent':
-      return 'foreign-host';
+      return unrecorded(judgement);
   }
 }
 
@@ -57,6 +57,11 @@ function ofSource(judgement: Judgement, incarnation: Incarnation, postCopy: bool
   if (restartedBetween(incarnation, position)) return 'source-restart-after-handover';
   const confirmed = incarnation.endReason === 'migrated' && !incarnation.endUnseen;
   return postCopy && !confirmed ? 'postcopy-source-destroyed' : 'source-cleanup-after-handover';
+}
+
+/** The host's record does not have the guest; the reconnect worker only clears away what had been here. */
+function unrecorded({ call }: Judgement): Cause {
+  return RECONNECT_WORKER.test(call.event.body.comm ?? '') ? 'source-restart-after-handover' : 'foreign-host';
 }
 
 /** The daemon came back after the hand-over and before the call, and had not ended the guest before. */

@@ -178,7 +178,7 @@ function positionsByGuest(
           byHost = new Map();
           found.set(key, byHost);
         }
-        push(byHost, record.host, position);
+        if (byHost.get(record.host)?.at(-1) !== position) push(byHost, record.host, position);
       }
     }
     commonOf.set(record.host, common);

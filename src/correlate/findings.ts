@@ -146,7 +146,8 @@ function repairOf(
   fleet: FleetView,
 ): Resolution | null {
   const { need, use } = judgement;
-  if (!need) return null;
+  // which label would have been the repair is not known when the possible owners need different ones
+  if (!need || !judgement.needIsCertain) return null;
   const wantsOwner = asksForOwner(judgement.call.event.body);
   const repairs = fleet
     .callsOnFile(judgement.call.file.id)

@@ -21,7 +21,7 @@ export interface ImageFile {
 }
 
 /** How sure the match of a call with an image is. */
-export type Match = 'identity' | 'name';
+export type Match = 'identity' | 'name' | 'server-name';
 
 /**
  * Which file is which. A file has an identity (storage + inode) and names (storage + path); records state one, the
@@ -104,7 +104,7 @@ export class ImageMap {
     const { storage } = this.storages.locate(host, usablePath(event), dev);
     for (const key of this.keysOf(host, event)) {
       const file = this.files.get(this.find(key));
-      if (!file) continue;
+      if (!file || contradictsName(event, file)) continue;
       const nameless = dev !== null && usablePath(event) === null;
       const exported = nameless ? this.storages.exportsOn(host, dev) : [];
       const root = this.find(key);
@@ -112,33 +112,37 @@ export class ImageMap {
       return { file, by: 'identity', storage: served ?? storage };
     }
     const path = event.body.path;
-    const relative =
-      event.kind === 'RelabelObserved' &&
-      event.body.path_quality === 'relative-to-unknown-dirfd' &&
-      path !== null;
-    const file = relative ? this.matchByBaseName(host, event) : null;
-    return file ? { file, by: 'name', storage } : null;
+    return isNamedInUnknownDirectory(event) ? this.matchByBaseName(host, event, storage) : null;
   }
 
-  /** A file with the same last name on the same storage, when there is one only and its inode is not known. */
+  /**
+   * A file with the same last name on the same storage, when there is one only and its inode is not known. On the
+   * server's own disk such a name says less: it can stand in any directory of it.
+   */
   private matchByBaseName(
     host: string,
     event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>,
-  ): ImageFile | null {
-    const stored = this.storages.locate(host, null, event.body.dev);
+    storage: Storage | null,
+  ): { file: ImageFile; by: Match; storage: Storage | null } | null {
+    const { path, dev } = event.body;
+    const exported = dev === null ? [] : this.storages.exportsOn(host, dev);
+    const possible = new Set([storage?.key, ...exported.map((each) => each.key)]);
     const candidates = new Set<ImageFile>();
-    for (const key of this.byBaseName.get(baseName(event.body.path as ByteText)) ?? []) {
+    for (const key of this.byBaseName.get(baseName(path as ByteText)) ?? []) {
       const file = this.files.get(key) as ImageFile;
       if (this.hasInode.has(key)) continue;
-      if (stored.storage && !file.uses.some((use) => this.sameStorage(use, stored))) continue;
+      if (storage && !file.uses.some((use) => this.liesOn(use, possible))) continue;
       candidates.add(file);
     }
-    return candidates.size === 1 ? ([...candidates][0] as ImageFile) : null;
+    const [file] = candidates;
+    if (!file || candidates.size > 1) return null;
+    const served = file.uses.every((use) => !this.liesOn(use, new Set([storage?.key]))) && exported[0];
+    return served ? { file, by: 'server-name', storage: served } : { file, by: 'name', storage };
   }
 
-  private sameStorage(use: ImageUse, stored: StoredFile): boolean {
+  private liesOn(use: ImageUse, keys: ReadonlySet<string | undefined>): boolean {
     const { storage } = this.storages.locate(use.host, use.path, null);
-    return storage === null || storage.key === stored.storage?.key;
+    return storage === null || keys.has(storage.key);
   }
 
   private keysOf(host: string, event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>): string[] {
@@ -205,6 +209,24 @@ function compareUses(a: ImageUse, b: ImageUse): number {
   const keyOf = (use: ImageUse) => `${use.guest}\n${use.host}\n${use.path}\n${use.image.role}`;
   const [keyA, keyB] = [keyOf(a), keyOf(b)];
   return keyA < keyB ? -1 : keyA > keyB ? 1 : 0;
+}
+
+function isNamedInUnknownDirectory(event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>): boolean {
+  return (
+    event.kind === 'RelabelObserved' &&
+    event.body.path_quality === 'relative-to-unknown-dirfd' &&
+    event.body.path !== null
+  );
+}
+
+/** The last part of a name is given and is none of the file's: the inode is another file system's. */
+function contradictsName(
+  event: EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>,
+  file: ImageFile,
+): boolean {
+  if (!isNamedInUnknownDirectory(event)) return false;
+  const name = baseName(event.body.path as ByteText);
+  return file.uses.every((use) => baseName(use.path) !== name);
 }
 
 /** The name that the call used, when it is one that says where the file is. */

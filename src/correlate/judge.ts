@@ -43,6 +43,8 @@ export interface Judgement {
   /** incarnations that owned the guest then, as far as known */
   owners: Incarnation[];
   need: Need | null;
+  /** all that may have owned the guest need the same */
+  needIsCertain: boolean;
   use: Use;
   local: LocalState | null;
 }
@@ -64,7 +66,16 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   const { body } = call.event;
   const use = useOf(call.file.uses.filter((each) => each.guest === custody.guest));
   const effect = effectOf(body);
-  const base = { call, guest: custody.guest, effect, owners: [], need: null, use, local: null };
+  const base = {
+    call,
+    guest: custody.guest,
+    effect,
+    owners: [],
+    need: null,
+    needIsCertain: false,
+    use,
+    local: null,
+  };
   const acquit = (reason: Reason, owner: string | null = null, proof: Proof[] = []): Judgement => ({
     ...base,
     verdict: 'clean',
@@ -85,7 +96,14 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
 
   const owners = at.candidates;
   const answer = answerFor(body, owners, custody, call, use, context);
-  const judged = { ...base, owner, owners, need: answer.need, local: at.local };
+  const judged = {
+    ...base,
+    owner,
+    owners,
+    need: answer.need,
+    needIsCertain: answer.certain,
+    local: at.local,
+  };
   if (answer.answer === 'same') {
     return {
       ...judged,
@@ -127,6 +145,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (!isByLibvirt(body) && wasDropped(call, owners, custody, use, context)) {
     return undetermined('detached-image', [imageList(call)]);
   }
+  if (call.match === 'server-name') return undetermined('file-unknown', [fileIdentity(call)]);
   const already = alreadySo(call, context);
   if (already === 'same') {
     return {
@@ -186,6 +205,7 @@ export function judgeUnlisted(
     missing: [imageList(call)],
     owners: at.candidates,
     need: needs[0] ?? null,
+    needIsCertain: needs.length === 1,
     use,
     local: at.local,
   };
@@ -256,7 +276,7 @@ function answerFor(
   call: ImageCall,
   use: Use,
   context: JudgeContext,
-): { answer: Answer; asked: 'known' | 'unknown'; need: Need | null } {
+): { answer: Answer; asked: 'known' | 'unknown'; need: Need | null; certain: boolean } {
   const asked = body.attribute !== null && body.asked_context === null ? 'unknown' : 'known';
   const needs = owners.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));
   for (const record of context.records.values()) {
@@ -272,8 +292,9 @@ function answerFor(
   if (isByLibvirt(body)) for (const need of needs) need.context ??= activeContext(body.before_context);
   const answers = new Set(needs.map((need) => asksWhatIsNeeded(body, need, use)));
   const need = needs[0] ?? null;
-  if (answers.size === 1) return { answer: [...answers][0] as Answer, asked, need };
-  return { answer: 'unknown', asked, need };
+  const certain = new Set(needs.map((each) => JSON.stringify(each))).size === 1;
+  if (answers.size === 1) return { answer: [...answers][0] as Answer, asked, need, certain };
+  return { answer: 'unknown', asked, need, certain };
 }
 
 /**
@@ -390,6 +411,14 @@ function mounts(call: ImageCall): MissingEvidence {
     what: 'mounts',
     host: call.record.host,
     text: `whether the file lies on storage that other hosts see: /proc/self/mountinfo of ${call.record.host}`,
+  };
+}
+
+function fileIdentity(call: ImageCall): MissingEvidence {
+  return {
+    what: 'file-identity',
+    host: call.record.host,
+    text: `which ${printable(call.event.body.path ?? 'file', 160)} was meant: its inode (${call.event.body.inode}) against \`stat -c %i\` of the image`,
   };
 }
 

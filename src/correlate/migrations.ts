@@ -49,7 +49,7 @@ function fromDestination(
       ended_us: timeAt(record, destination.owns ?? destination.ended),
       outcome,
       owner_after: ownerAfter,
-      certainty: from !== null && custody.ambiguous ? 'by-clocks' : 'proven',
+      certainty: custody.ambiguous ? 'by-clocks' : 'proven',
       text,
     },
   };
@@ -88,14 +88,14 @@ function outcomeOf(
     return {
       outcome: 'succeeded',
       ownerAfter: to,
-      text: `the guest resumed on ${to}; the source's record is not here`,
+      text: `${to} took the guest over; the source's record is not here`,
     };
   }
   if (source.endReason === 'migrated' && !source.endUnseen) {
     return {
       outcome: 'succeeded',
       ownerAfter: to,
-      text: `the guest resumed on ${to} and ${from} confirmed the hand-over`,
+      text: `${to} took the guest over and ${from} confirmed the hand-over`,
     };
   }
   if (source.ended !== null || source.daemonRestarts.some((at) => at > handedOverAt(source))) {
@@ -108,7 +108,7 @@ function outcomeOf(
   return {
     outcome: 'succeeded',
     ownerAfter: to,
-    text: `the guest resumed on ${to}; ${from} had not confirmed yet`,
+    text: `${to} took the guest over; ${from} had not confirmed yet`,
   };
 }
 

@@ -111,7 +111,7 @@ export class Ownership {
   private asIncoming(local: Local<'incoming'>, host: string): Custody {
     const { incarnation } = local;
     const proven = incarnation.kind === 'incoming' && local.sure;
-    if (proven) return this.otherOf(this.sourcesOf(incarnation), host, [incomingProof(incarnation)], local);
+    if (proven) return this.ofSource(incarnation, incomingProof(incarnation), local);
     const spanning = this.spanning(...this.ownedAround(incarnation), host, incarnation.kind === 'incoming');
     if (spanning && incarnation.owns === null)
       return this.otherOf(spanning, host, [chainProof(spanning)], local);
@@ -196,7 +196,7 @@ export class Ownership {
       this.isCleanUpAfter(last, record, position) &&
       this.endIsSure(last)
     ) {
-      return this.otherOf(this.sourcesOf(last), host, ['P1-failed-incoming'], local);
+      return this.ofSource(last, 'P1-failed-incoming', local);
     }
     // between two positive marks of its own record a hole could hide a whole incarnation
     if (!local.sure) return this.unlessSpanned(local, host, null);
@@ -354,6 +354,35 @@ export class Ownership {
     const proofs: Proof[] =
       steady && !proof.includes('P6-steady-owner') ? [...proof, 'P6-steady-owner'] : proof;
     return { kind: 'other', owner: named, candidates: found, proof: proofs, local };
+  }
+
+  /**
+   * A guest that was being received came from somewhere. That it still ran there is certain only while no source on
+   * record ended: a source that died in the middle of the copy leaves nobody to be harmed by the clean-up.
+   */
+  private ofSource(incarnation: Incarnation, proof: Proof, local: LocalState): Custody {
+    const { host } = incarnation;
+    const sources = this.sourcesOf(incarnation);
+    const owning = this.owning().filter((each) => each.host !== host);
+    if (sources.length === 0 && owning.some((each) => this.mayHaveEndedInCopy(each, incarnation))) {
+      return this.unknown(local, owning, orderMissing(), true);
+    }
+    return this.otherOf(sources, host, [proof], local);
+  }
+
+  /** The source ended without a hand-over, and nothing shows that the copy was over by then. */
+  private mayHaveEndedInCopy(source: Incarnation, destination: Incarnation): boolean {
+    if (source.ended === null || source.handOvers.at(-1)?.result === 'ended') return false;
+    if (this.linkage.next.has(source)) return false;
+    if (source.endUnseen || source.endReason === 'crashed' || source.endReason === 'failed') return true;
+    const job = source.jobs.at(-1);
+    const resumed = source.handOvers.at(-1)?.to ?? BEFORE;
+    const isOver = !job || resumed >= job.to || ['completed', 'failed', 'cancelled'].includes(job.status);
+    if (!isOver) return true;
+    // a destination that did not even start QEMU left its source no job to end in
+    const record = this.records.get(source.host) as HostRecord;
+    const jobsSeen = coversAny(record, ['qemu-monitor-event'], source.owns ?? BEFORE, source.ended);
+    return !jobsSeen && !destination.startFailed;
   }
 
   sourceOf(incarnation: Incarnation): Incarnation | null {

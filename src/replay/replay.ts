@@ -14,8 +14,10 @@ import type { Event, Stream } from '../events/event.js';
 import type { EventSink, Rejected } from '../events/origin.js';
 import { coverage } from './coverage.js';
 import { bytesOfFile, chunksOf } from './file-bytes.js';
+import { GapLimit } from './gap-limit.js';
 import { rejectedGap, unreadableGap } from './gaps.js';
 import { RejectedLines } from './rejected-lines.js';
+import { HELD_BYTES_MAX, Relabels, withOwnWitness } from './relabels.js';
 import type { HostSources, Sources, StreamSource } from './sources.js';
 import { readerFor, streamOf } from './streams.js';
 
@@ -27,6 +29,8 @@ export interface ReplayOptions {
   onProgress?: (bytes: number) => void;
   /** what one chunk gave, duplicates included; awaited before the next chunk is read */
   onEvents?: (events: Event[]) => Promise<void>;
+  /** beyond this many bytes of relabels the logs are read twice instead of holding them; changes no report */
+  relabelsHeld_bytes_max?: number;
 }
 
 export interface Replayed {
@@ -46,6 +50,8 @@ export interface ReplayNotes {
   unreadable: MigrationAuditError[];
   /** files that are nothing we read */
   ignored: string[];
+  /** relabels, duplicates included, of files that are no guest's image: they are left out of the report */
+  unconcerned_relabels: number;
 }
 
 const REJECTED_SHOWN_MAX = 5;
@@ -62,12 +68,16 @@ export async function replay(sources: Sources, options: ReplayOptions): Promise<
   // A snapshot without a time of its own is as old as the last line of its host, so lines come first.
   for (const host of sources.hosts) await run.readSnapshots(host);
   for (const host of sources.hosts) await run.recordCoverage(host);
+  await run.takeRelabels(sources.hosts);
   return run.finish();
 }
 
 class Run {
   private readonly options: ReplayOptions;
   private readonly state: CorrelatorState;
+  private readonly relabels: Relabels;
+  private readonly gaps = new GapLimit();
+  private readonly spans = new Map<string, { first_us: number; last_us: number }>();
   private readonly notes: ReplayNotes;
   private readonly lastStamp_us = new Map<string, number>();
   /** `host/stream` of which a file could not be read: these do not count as covered */
@@ -77,6 +87,7 @@ class Run {
   constructor(sources: Sources, options: ReplayOptions) {
     this.options = options;
     this.state = createState(options.correlator);
+    this.relabels = new Relabels(options.relabelsHeld_bytes_max ?? HELD_BYTES_MAX);
     this.notes = {
       files: 0,
       foreign_lines: 0,
@@ -84,6 +95,7 @@ class Run {
       rejected: [],
       unreadable: [],
       ignored: sources.ignored,
+      unconcerned_relabels: 0,
     };
   }
 
@@ -130,6 +142,7 @@ class Run {
         if (event.kind === 'GapDetected' && isCopy) return;
         damage.event(event.at);
         this.lastStamp_us.set(host, Math.max(this.lastStamp_us.get(host) ?? 0, event.at));
+        this.extendSpan(host, event.at);
         this.take(event);
       },
       rejected: ({ bytes: _, ...where }) => {
@@ -169,17 +182,65 @@ class Run {
     await this.handOn();
   }
 
+  /** Only now it is known which files are images. */
+  async takeRelabels(hosts: readonly HostSources[]): Promise<void> {
+    if (this.relabels.isOverflown) {
+      for (const host of hosts)
+        for (const stream of host.streams) await this.readRelabelsAgain(host.host, stream);
+    } else for (const event of this.relabels.concerned()) evolve(this.state, event);
+    this.notes.unconcerned_relabels = this.relabels.unconcerned;
+  }
+
+  /** The stream once more, of which everything but its relabels was taken when it was read first. */
+  private async readRelabelsAgain(host: string, stream: StreamSource): Promise<void> {
+    if (streamOf(stream.role) !== 'audit') return;
+    const origin = { cluster: this.options.cluster, host, boot: null, file: stream.files[0] ?? '' };
+    const reader = readerFor(stream, origin, {
+      event: (event) => {
+        if (event.kind === 'RelabelObserved' && this.relabels.concerns(event))
+          evolve(this.state, withOwnWitness(event));
+      },
+      rejected: () => {},
+      foreign: () => {},
+    });
+    for (const file of stream.files) {
+      reader.begin(file);
+      try {
+        for await (const chunk of chunksOf(file, { signal: this.options.signal })) reader.write(chunk);
+      } catch (error) {
+        // what could not be read was told, and marked as a gap, when it was read first
+        if (!(error instanceof MigrationAuditError)) throw error;
+      }
+    }
+    reader.end();
+  }
+
   finish(): Replayed {
     const [firstFailure] = this.notes.unreadable;
     if (this.notes.files === 0 && firstFailure !== undefined) throw firstFailure;
-    return { report: decide(this.state), notes: this.notes };
+    for (const gap of this.gaps.rests()) evolve(this.state, gap);
+    const report = decide(this.state);
+    const hosts = report.hosts.map((host) => ({ ...host, ...this.spans.get(host.host) }));
+    return { report: { ...report, hosts }, notes: this.notes };
   }
 
-  /** Witnesses are slices of the chunk they were read from; a copy lets go of the chunk. */
   private take(event: Event): void {
-    const kept = { ...event, witness: Buffer.from(event.witness) };
-    evolve(this.state, kept);
-    if (this.options.onEvents !== undefined) this.pending.push(kept);
+    this.relabels.learn(event);
+    if (this.options.onEvents !== undefined) this.pending.push(withOwnWitness(event));
+    if (event.kind === 'RelabelObserved') {
+      this.relabels.hold(event);
+      return;
+    }
+    const kept = event.kind === 'GapDetected' ? this.gaps.admit(event) : event;
+    if (kept !== null) evolve(this.state, withOwnWitness(kept));
+  }
+
+  /** A host's record reaches as far as its lines do, relabels that are left out included. */
+  private extendSpan(host: string, at_us: number): void {
+    const span = this.spans.get(host);
+    if (span === undefined) this.spans.set(host, { first_us: at_us, last_us: at_us });
+    else if (at_us < span.first_us) span.first_us = at_us;
+    else if (at_us > span.last_us) span.last_us = at_us;
   }
 
   private async handOn(): Promise<void> {
