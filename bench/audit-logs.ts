@@ -14,6 +14,8 @@ export interface AuditLogShape {
   percentOurs: 1 | 100;
   /** `ticking`: events 10 ms apart, as on a busy host. `repeating`: the samples' own times come again and again */
   stamps: 'ticking' | 'repeating';
+  /** `strangers`: every call of ours is on a file of its own that is no guest's, as of a `chown -R` */
+  files?: 'samples' | 'strangers';
 }
 
 const SAMPLES = new URL('../test/golden/audit-records/', import.meta.url).pathname;
@@ -32,8 +34,9 @@ interface Sample {
 
 /** Writes the log and returns its size in bytes. */
 export function writeAuditLog(path: string, shape: AuditLogShape): number {
-  const samples = samplesOf(shape.format);
-  const others = samples.filter(isPlainCall).map(asForeignCall);
+  const all = samplesOf(shape.format);
+  const samples = shape.files === 'strangers' ? all.filter(isPlainCall) : all;
+  const others = all.filter(isPlainCall).map(asForeignCall);
   const log = openSync(path, 'w');
   let written = 0;
   let block = '';
@@ -43,7 +46,8 @@ export function writeAuditLog(path: string, shape: AuditLogShape): number {
       ours ? samples[(shape.percentOurs === 100 ? n : n / 100) % samples.length] : others[n % others.length]
     ) as Sample;
     const time = shape.stamps === 'ticking' ? tickingTime(n) : sample.time;
-    block += `${sample.parts.join(`audit(${time}:${n + 1})`)}\n`;
+    const parts = shape.files === 'strangers' && ours ? ofStranger(sample.parts, n) : sample.parts;
+    block += `${parts.join(`audit(${time}:${n + 1})`)}\n`;
     if (block.length < BLOCK_BYTES) continue;
     written += writeSync(log, block, null, 'latin1');
     block = '';
@@ -85,6 +89,16 @@ function isPlainCall({ parts }: Sample): boolean {
   const text = parts.join('');
   return text.includes('type=PATH') && !text.includes('type=AVC');
 }
+
+function ofStranger(parts: readonly string[], n: number): string[] {
+  return parts.map((part) =>
+    part
+      .replace(/name=\S+/, `name="/srv/mail/cur/${n}.eml"`)
+      .replace(/inode=\d+/, `inode=${FIRST_INODE + n}`),
+  );
+}
+
+const FIRST_INODE = 1_000_000;
 
 function asForeignCall({ parts, time }: Sample): Sample {
   return { parts: parts.map((part) => part.replace(/arch=(\w+) syscall=\d+/, 'arch=$1 syscall=59')), time };

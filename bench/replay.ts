@@ -16,10 +16,11 @@ const PEER = 'ausearch';
 const CLI = new URL('../dist/cli.js', import.meta.url).pathname;
 const KEEPS_PEAK = new URL('peak-memory.ts', import.meta.url).href;
 
-const SHAPES: Pick<AuditLogShape, 'percentOurs' | 'stamps'>[] = [
+const SHAPES: Pick<AuditLogShape, 'percentOurs' | 'stamps' | 'files'>[] = [
   { percentOurs: 100, stamps: 'ticking' },
   { percentOurs: 100, stamps: 'repeating' },
   { percentOurs: 1, stamps: 'ticking' },
+  { percentOurs: 100, stamps: 'ticking', files: 'strangers' },
 ];
 
 /** Runs the program with its output thrown away; returns its peak memory in bytes. */
@@ -35,9 +36,10 @@ function replay(path: string): number {
   return Number(peak);
 }
 
-function compare(path: string, { percentOurs, stamps }: (typeof SHAPES)[number]): void {
-  const bytes = writeAuditLog(path, { bytes: LOG_BYTES, format: 'raw', percentOurs, stamps });
-  console.log(`\nRAW, ${percentOurs} % ours, ${stamps} stamps, ${megabytes(bytes)} MB`);
+function compare(path: string, shape: (typeof SHAPES)[number]): void {
+  const bytes = writeAuditLog(path, { bytes: LOG_BYTES, format: 'raw', ...shape });
+  const { percentOurs, stamps, files = 'samples' } = shape;
+  console.log(`\nRAW, ${percentOurs} % ours, ${stamps} stamps, files of ${files}, ${megabytes(bytes)} MB`);
   const own = bestOf(RUNS, () => replay(path));
   const rate = (seconds: number) => `${(bytes / 1e6 / seconds).toFixed(0).padStart(4)} MB/s`;
   const time = (seconds: number) => `${seconds.toFixed(1).padStart(6)} s`;

@@ -30,6 +30,7 @@ export type Custody =
 
 export class GuestCustody {
   readonly guest: string;
+  readonly allIncarnations: readonly Incarnation[];
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly byHost: ReadonlyMap<string, GuestRecord>;
   /** every way in which the guest can have gone from host to host; the first is the likeliest */
@@ -47,6 +48,7 @@ export class GuestCustody {
     this.guest = guest;
     this.records = records;
     this.byHost = byHost;
+    this.allIncarnations = [...byHost.values()].flatMap((record) => record.incarnations);
     const { all, exhausted } = linkages([...byHost.values()], records);
     this.linkages = all;
     this.exhausted = exhausted;
@@ -96,10 +98,6 @@ export class GuestCustody {
       order: missing.length === 0,
       local,
     };
-  }
-
-  get allIncarnations(): Incarnation[] {
-    return [...this.byHost.values()].flatMap((record) => record.incarnations);
   }
 
   incarnationsOf(host: string): readonly Incarnation[] {

@@ -185,6 +185,8 @@ class IncarnationReader {
     const owned = reason !== 'failed' && reason !== 'crashed' && reason !== 'destroyed';
     const current = this.open ?? this.beginUnseen(owned, position);
     if (owned) this.ownsBy(position);
+    // a guest that was shut down or saved here had come back to life here
+    if (reason === 'shutdown' || reason === 'saved') this.working(position);
     current.endedBy.add(source);
     this.see(position);
     this.close(position, reason, false);

@@ -1,4 +1,4 @@
-import { coversAny, type HostRecord } from './host-record.js';
+import { covers, coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type HandOver, type Incarnation } from './incarnation.js';
 import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 
@@ -59,7 +59,7 @@ export function localState(
     const returned = handOver?.result === 'resumed';
     return { state: 'owner', incarnation, returned, sure: surelyOwned(incarnation, record, position) };
   }
-  const oneAttempt = coversAny(record, START_STOP_STREAMS, incarnation.opened, position);
+  const oneAttempt = isOneAttempt(incarnation, record, position);
   if (incarnation.kind === 'booted') return { state: 'starting', incarnation, sure: oneAttempt };
   const sure = oneAttempt && incarnation.kind === 'incoming' && notYetResumed(incarnation, record, position);
   return { state: 'incoming', incarnation, sure };
@@ -81,6 +81,12 @@ function handOverBegin(
   let begin = handOver.from;
   while (begin > 0 && end - (record.times[begin - 1] as number) <= RESTORE_BEFORE_STOP_US) begin--;
   return incarnation.lastSeen < handOver.from ? Math.max(begin, incarnation.lastSeen) : begin;
+}
+
+/** The label and the start on record belong together: a start that failed shows in the audit log alone. */
+function isOneAttempt(incarnation: Incarnation, record: HostRecord, position: number): boolean {
+  const { opened, started } = incarnation;
+  return opened === started || covers(record, 'audit', opened, started ?? position);
 }
 
 /** The host had not resumed the guest by then: proved by its own record, not merely unseen. */

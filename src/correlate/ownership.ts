@@ -16,6 +16,8 @@ export class Ownership {
   private readonly linkage: Linkage;
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly byHost: ReadonlyMap<string, GuestRecord>;
+  /** incarnations that owned the guest at some time */
+  private readonly owning: Incarnation[];
   private readonly lockedStorage: boolean;
 
   constructor(
@@ -27,6 +29,9 @@ export class Ownership {
     this.linkage = linkage;
     this.records = records;
     this.byHost = byHost;
+    this.owning = [...byHost.values()].flatMap((own) =>
+      own.incarnations.filter((each) => each.owns !== null),
+    );
     this.lockedStorage = lockedStorage;
   }
 
@@ -216,7 +221,7 @@ export class Ownership {
     if (spanning && (local.sure || !record?.facts.hypervisor || this.coversRecord(spanning))) {
       return this.otherOf(spanning, host, [chainProof(spanning)], local);
     }
-    const owners = this.owning();
+    const owners = this.owning;
     if (owners.length === 0) return this.unknown(local, [], guestState(null));
     return this.unknown(local, owners, orderMissing(), true);
   }
@@ -230,7 +235,7 @@ export class Ownership {
   ): Custody {
     const spanning = this.spanning(last, next, host);
     if (spanning) return this.otherOf(spanning, host, [chainProof(spanning)], local);
-    const owners = this.owning().filter((incarnation) => incarnation.host !== host);
+    const owners = this.owning.filter((incarnation) => incarnation.host !== host);
     if (owners.length > 0) return this.unknown(local, owners, orderMissing(), true);
     const handedOver = last?.handOvers.at(-1)?.result === 'ended';
     return !handedOver && this.nobodyElse(host)
@@ -345,8 +350,7 @@ export class Ownership {
     proof: Proof[],
     local: LocalState,
   ): Custody {
-    const found =
-      candidates.length > 0 ? [...candidates] : this.owning().filter((each) => each.host !== host);
+    const found = candidates.length > 0 ? [...candidates] : this.owning.filter((each) => each.host !== host);
     const hosts = new Set(found.map((incarnation) => incarnation.host));
     const owner = hosts.size === 1 ? ([...hosts][0] as string) : null;
     const named = hosts.size === 0 ? this.onlyOtherHypervisor(host) : owner;
@@ -363,7 +367,7 @@ export class Ownership {
   private ofSource(incarnation: Incarnation, proof: Proof, local: LocalState): Custody {
     const { host } = incarnation;
     const sources = this.sourcesOf(incarnation);
-    const owning = this.owning().filter((each) => each.host !== host);
+    const owning = this.owning.filter((each) => each.host !== host);
     if (sources.length === 0 && owning.some((each) => this.mayHaveEndedInCopy(each, incarnation))) {
       return this.unknown(local, owning, orderMissing(), true);
     }
@@ -388,7 +392,7 @@ export class Ownership {
   sourceOf(incarnation: Incarnation): Incarnation | null {
     const candidates = this.sourcesOf(incarnation);
     if (candidates.length === 1) return candidates[0] as Incarnation;
-    const owning = this.owning().filter((each) => each.host !== incarnation.host);
+    const owning = this.owning.filter((each) => each.host !== incarnation.host);
     return candidates.length === 0 && owning.length === 1 ? (owning[0] as Incarnation) : null;
   }
 
@@ -427,10 +431,6 @@ export class Ownership {
 
   private others(host: string): Incarnation[] {
     return [...this.byHost.values()].flatMap((own) => (own.host === host ? [] : own.incarnations));
-  }
-
-  private owning(): Incarnation[] {
-    return [...this.byHost.values()].flatMap((own) => own.incarnations.filter((each) => each.owns !== null));
   }
 
   private unknown(
