@@ -14,7 +14,7 @@ const LOG_BYTES = Number(process.argv[2] ?? 200) * 1e6;
 const RUNS = Number(process.argv[3] ?? 3);
 const PEER = 'ausearch';
 const CLI = new URL('../dist/cli.js', import.meta.url).pathname;
-const KEEPS_PEAK = new URL('peak-memory.ts', import.meta.url).href;
+const KEEPS_PEAK = new URL('peak-memory.mjs', import.meta.url).href;
 
 const SHAPES: Pick<AuditLogShape, 'percentOurs' | 'stamps' | 'files'>[] = [
   { percentOurs: 100, stamps: 'ticking' },
@@ -25,7 +25,7 @@ const SHAPES: Pick<AuditLogShape, 'percentOurs' | 'stamps' | 'files'>[] = [
 
 /** Runs the program with its output thrown away; returns its peak memory in bytes. */
 function replay(path: string): number {
-  const args = ['--import', 'tsx', '--import', KEEPS_PEAK, CLI];
+  const args = ['--import', KEEPS_PEAK, CLI];
   const { status, stderr } = spawnSync(
     process.execPath,
     [...args, 'replay', '--audit', `hosta=${path}`, '--format', 'ndjson'],

@@ -30,6 +30,8 @@ class IncarnationReader {
   readonly incarnations: Incarnation[] = [];
   private open: Incarnation | null = null;
   private jobStatus: string | null = null;
+  /** `setup` after a hand-over whose end is not on record */
+  private newAttempt: number | null = null;
   /** a snapshot said that the guest was not running here */
   private absentAt = BEFORE;
   private readonly guest: string;
@@ -261,7 +263,13 @@ class IncarnationReader {
     const current = this.open as unknown as Incarnation;
     this.see(position);
     if (current.owns === null) return; // status of the incoming side
-    if (status === 'setup' && this.isFinished(current)) this.working(position);
+    if (current.handOvers.at(-1)?.result === 'open') {
+      // a new attempt to move a guest that is still here, unless a start follows at once: then it is one to receive it
+      if (status === 'setup') this.newAttempt = position;
+      else if (this.newAttempt !== null && this.startsAreSeen(current, position))
+        this.working(this.newAttempt);
+    }
+    if (status !== 'setup') this.newAttempt = null;
     const job = current.jobs.at(-1);
     if (status === 'setup' || !job || isFinal(job.status)) {
       if (status !== 'none') current.jobs.push({ from: position, to: position, status });
@@ -287,10 +295,9 @@ class IncarnationReader {
     }
   }
 
-  /** The last job is over, so a new one is a new attempt to move a guest that is still here. */
-  private isFinished(current: Incarnation): boolean {
-    const job = current.jobs.at(-1);
-    return job !== undefined && current.handOvers.at(-1)?.result === 'open';
+  private startsAreSeen(current: Incarnation, position: number): boolean {
+    const from = current.handOvers.at(-1)?.from ?? BEFORE;
+    return coversAny(this.record, START_STOP_STREAMS, from, position);
   }
 
   /** Something that only a running guest's QEMU says; a last word can be written after the end. */
@@ -372,6 +379,7 @@ class IncarnationReader {
       provisionalSince: null,
     };
     this.open = begun;
+    this.newAttempt = null;
     this.incarnations.push(begun);
     return begun;
   }

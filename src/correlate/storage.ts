@@ -193,9 +193,11 @@ export class StorageMap {
           servers.add(storage.pathSpace);
       }
     }
-    return (
-      names.find((name) => servers.has(name)) ?? (servers.size === 1 ? ([...servers][0] as string) : null)
-    );
+    const known = names.find((name) => servers.has(name));
+    if (known !== undefined) return known;
+    if (servers.size === 1) return [...servers][0] as string;
+    // what is exported can be mounted by anybody, even if no mount of it is on record
+    return servers.size === 0 ? (names[0] as string) : null;
   }
 
   private withoutMounts(path: ByteText | null): Storage | null {

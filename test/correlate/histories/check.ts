@@ -162,7 +162,7 @@ export function essence(report: Report, nameOf: (id: string) => string = (id) =>
   const migrations = report.migrations
     .map(({ guest, from, to, outcome, owner_after, kind, certainty }) =>
       // names that rest on the clocks move with them
-      certainty === 'by-clocks' ? [guest, to, outcome, kind] : [guest, from, to, outcome, owner_after, kind],
+      certainty === 'by-clocks' ? [guest] : [guest, from, to, outcome, owner_after, kind],
     )
     .map((row) => JSON.stringify(row));
   const findings = report.findings
