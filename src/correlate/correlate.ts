@@ -224,8 +224,11 @@ function callsByGuest(
 ): (guest: string, isListed: boolean) => { call: ImageCall; isImage: boolean }[] {
   const onImages = new Map<string, number[]>();
   const doubtful: number[] = [];
+  const users = new Map<ImageFile, Set<string>>();
   for (const [index, call] of calls.entries()) {
-    for (const guest of new Set(call.file.uses.map((use) => use.guest))) push(onImages, guest, index);
+    const guests = users.get(call.file) ?? new Set(call.file.uses.map((use) => use.guest));
+    users.set(call.file, guests);
+    for (const guest of guests) push(onImages, guest, index);
     if (isDoubtful(call)) doubtful.push(index);
   }
   return (guest, isListed) => {

@@ -64,7 +64,7 @@ export function isByLibvirt(call: RelabelObserved): boolean {
 
 export function judge(call: ImageCall, custody: GuestCustody, context: JudgeContext): Judgement {
   const { body } = call.event;
-  const use = useOf(call.file.uses.filter((each) => each.guest === custody.guest));
+  const use = useBy(custody.guest, call.file);
   const effect = effectOf(body);
   const base = {
     call,
@@ -209,6 +209,17 @@ export function judgeUnlisted(
     use,
     local: at.local,
   };
+}
+
+const usesByGuest = new WeakMap<ImageFile, Map<string, Use>>();
+
+/** How the guest uses the file; a guest that was started often states each use as often. */
+function useBy(guest: string, file: ImageFile): Use {
+  const known = usesByGuest.get(file) ?? new Map<string, Use>();
+  usesByGuest.set(file, known);
+  const use = known.get(guest) ?? useOf(file.uses.filter((each) => each.guest === guest));
+  known.set(guest, use);
+  return use;
 }
 
 function isSecondIncarnation(local: LocalState): boolean {

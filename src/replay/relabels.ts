@@ -4,8 +4,8 @@ import type { Event, EventOf } from '../events/event.js';
 /** What an event takes in memory beside its witness, measured: its object, its texts and its place in the state. */
 const EVENT_BYTES = 1500;
 
-/** Held relabels may take this much: some 100,000 of them. */
-export const HELD_BYTES_MAX = 192 << 20;
+/** Held relabels may take this much: some 30,000 of them. */
+export const HELD_BYTES_MAX = 64 << 20;
 
 /**
  * The relabels of a replay until it is known which of them concern an image, which the last file may tell. As long as

@@ -60,8 +60,14 @@ export function readExports(
 /** `virsh list`, and the live XML of every guest that runs. */
 export function listGuests(stage: Stage, host: SimHost): void {
   const here = incarnationsOn(stage, host);
+  const receiving = stage.world.guests
+    .map((guest) => guest.receiving)
+    .filter((incarnation) => incarnation?.host === host && !here.includes(incarnation));
   const shutOff = stage.world.guests.filter(
-    (guest) => guest.defined_on === host && !here.some((incarnation) => incarnation.guest === guest),
+    (guest) =>
+      guest.defined_on === host &&
+      guest.receiving?.host !== host &&
+      !here.some((incarnation) => incarnation.guest === guest),
   );
   const guests: ListedGuest[] = [
     ...here.map(({ guest, name, paused, post_copy_error }) => ({
@@ -69,6 +75,10 @@ export function listGuests(stage: Stage, host: SimHost): void {
       state: paused || post_copy_error ? 'paused' : 'running',
       reason: null,
     })),
+    ...receiving.map((incarnation) => {
+      const { guest, name } = incarnation as Incarnation;
+      return { guest: { uuid: guest.uuid, name }, state: 'paused', reason: 'migrating' };
+    }),
     ...shutOff.map(({ uuid, name }) => ({ guest: { uuid, name }, state: 'shut off', reason: null })),
   ];
   stage.log.fact(host, 'virsh list', 'GuestsListed', { complete: true, guests });

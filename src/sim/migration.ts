@@ -59,6 +59,7 @@ export function* migrateGuest(
   }
   const incoming = createIncarnation(stage, guest, to, 'main');
   if (new_name !== null) incoming.name = new_name;
+  guest.receiving = incoming;
   const close = openWindow(stage, incoming, from);
   const ready = yield* prepare(stage, incoming, course);
   close();
@@ -82,6 +83,7 @@ function conclude(
   outcome: 'succeeded' | 'failed' | 'unfinished',
   visible_on: 'both' | 'destination' | 'neither',
 ): void {
+  guest.receiving = null;
   stage.ledger.migration(
     {
       guest: guest.uuid,

@@ -50,6 +50,8 @@ export interface SimGuest {
   disks: SimDisk[];
   main: Incarnation | null;
   second: Incarnation | null;
+  /** being received by the destination of a migration */
+  receiving: Incarnation | null;
   /** what is left on the source of a broken post-copy */
   leftover: Incarnation | null;
   defined_on: SimHost;
@@ -137,6 +139,7 @@ function createGuest(plan: GuestPlan, cluster: ClusterPlan, hosts: SimHost[], fi
     disks: plan.disks.map((disk) => createDisk(disk, cluster, files)),
     main: null,
     second: null,
+    receiving: null,
     leftover: null,
     defined_on: host,
     broken_migration: null,
