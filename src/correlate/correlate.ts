@@ -73,7 +73,7 @@ function decideCluster(events: readonly Event[], options: CorrelatorOptions): Re
   });
   const images = new ImageMap([...records.values()], storages, names);
   const positions = positionsByGuest(records, names);
-  const calls = imageCalls(records, storages, images);
+  const calls = imageCalls(records, images);
   const callsByFile = new Map<string, ImageCall[]>();
   for (const call of calls) push(callsByFile, call.file.id, call);
   const concerns = callsByGuest(calls);
@@ -197,11 +197,7 @@ function positionsByGuest(
   return found;
 }
 
-function imageCalls(
-  records: ReadonlyMap<string, HostRecord>,
-  storages: StorageMap,
-  images: ImageMap,
-): ImageCall[] {
+function imageCalls(records: ReadonlyMap<string, HostRecord>, images: ImageMap): ImageCall[] {
   const calls: ImageCall[] = [];
   for (const record of records.values()) {
     for (const [position, event] of record.events.entries()) {

@@ -2,6 +2,7 @@ import { printable } from '../domain/byte-text.js';
 import { formatOwner } from '../domain/label.js';
 import type { FindingReport, ImageRef } from '../domain/report.js';
 import type { Cause, MissingEvidence, Severity, Verdict } from '../domain/verdict.js';
+import type { Event, EventOf } from '../events/event.js';
 import { causeOf, EXPLANATIONS } from './causes.js';
 import type { FleetView, GuestView } from './guest-view.js';
 import { accessAfter, impactText, type Suffering } from './impact.js';
@@ -62,7 +63,7 @@ function makeFinding(
     images: distinctImages(judgements),
     opened_us: first.call.event.at,
     resolved_us: resolved?.at_us ?? null,
-    exposure_ms: resolved && resolved.host === host ? (resolved.at_us - first.call.event.at) / 1000 : null,
+    exposure_ms: exposureOf(first.call.event, errors[0] ?? null, resolved),
     impact: {
       access,
       io_errors: errors.length,
@@ -79,6 +80,20 @@ function makeFinding(
     missing: distinctMissing(judgements.flatMap((judgement) => judgement.missing)),
     revision: 1,
   };
+}
+
+/**
+ * How long the image was wrong, on one clock: from the relabel, or where the repair was made on another host from the
+ * first I/O that was refused there, which is later than the relabel.
+ */
+function exposureOf(
+  relabel: Event,
+  refused: EventOf<'GuestIoError'> | null,
+  resolved: Resolution | null,
+): number | null {
+  const began = [relabel, refused].find((event) => event?.host === resolved?.host);
+  if (!resolved || !began || began.at > resolved.at_us) return null;
+  return (resolved.at_us - began.at) / 1000;
 }
 
 function agreed<T>(values: readonly T[]): T | null {

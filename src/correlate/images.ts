@@ -57,7 +57,7 @@ export class ImageMap {
     }
     uses.push(...this.usesElsewhere(uses, records, names));
     uses.sort((a, b) => compareUses(a.use, b.use));
-    for (const { use, keys } of uses) {
+    for (const { keys } of uses) {
       for (const key of keys.slice(1)) this.union(keys[0] as string, key);
     }
     for (const { use, keys } of uses) this.addUse(this.find(keys[0] as string), use);
@@ -111,7 +111,7 @@ export class ImageMap {
       const served = exported.find((each) => this.find(`${each.key}#${event.body.inode}`) === root);
       return { file, by: 'identity', storage: served ?? storage };
     }
-    const path = event.body.path;
+
     return isNamedInUnknownDirectory(event) ? this.matchByBaseName(host, event, storage) : null;
   }
 

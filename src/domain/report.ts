@@ -109,7 +109,10 @@ export interface FindingReport {
   images: ImageRef[];
   opened_us: number;
   resolved_us: number | null;
-  /** from the first bad relabel to the one that restored access; null while open or not measurable on one clock */
+  /**
+   * From the first bad relabel to the one that restored access, on one clock: where they were made on two hosts, from
+   * the first refused I/O on the host of the repair. Null while open or not measurable so.
+   */
   exposure_ms: number | null;
   impact: {
     /** can the owner's QEMU still open the image */
