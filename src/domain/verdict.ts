@@ -33,7 +33,6 @@ export const REASONS = {
   'attempt-failed': 'the call failed, so nothing changed',
   'host-local': 'the file is on storage of this host alone',
   'not-a-label': 'the call touched an attribute that does not decide access',
-  'not-an-image': 'no guest uses the file',
   'detached-image': 'the image was no longer, or not yet, part of a running guest',
   'owner-unknown': 'the records do not tell who owned the guest at that point',
   'order-unknown':
@@ -43,7 +42,6 @@ export const REASONS = {
   'file-unknown': 'the record does not tell which file was meant',
   'storage-unknown': 'the records do not tell whether the storage is shared',
   'evidence-gap': 'records that could decide are missing',
-  expired: 'the evidence was dropped to keep memory bounded',
 } as const;
 export type Reason = keyof typeof REASONS;
 
