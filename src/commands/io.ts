@@ -55,3 +55,6 @@ export function reportError(io: Io, error: unknown): number {
 export function warn(io: Io, text: string): void {
   io.err.write(`warning: ${printable(text)}\n`);
 }
+
+/** Tells the program the exit code of the command that ran. */
+export type SetExit = (code: number) => void;

@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
 import { demoCommand } from './demo.js';
 import { findingsCommand } from './findings.js';
-import { EXIT, type Io, reportError } from './io.js';
+import { EXIT, type Io, reportError, type SetExit } from './io.js';
 import { replayCommand } from './replay.js';
 import { timelineCommand } from './timeline.js';
 
@@ -25,9 +25,6 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return exitFor(error, io);
   }
 }
-
-/** Tells the program the exit code of the command that ran. */
-export type SetExit = (code: number) => void;
 
 function programFor(io: Io, setExit: SetExit): Command {
   const program = new Command('migration-audit')

@@ -6,9 +6,8 @@ import { type NamedFile, sourcesOfNamedFiles } from '../replay/named-files.js';
 import { type Replayed, type ReplayNotes, replay } from '../replay/replay.js';
 import type { Sources } from '../replay/sources.js';
 import { formatOption, fullOption, type OutputOptions, printReport } from './format.js';
-import { type Io, warn } from './io.js';
+import { type Io, type SetExit, warn } from './io.js';
 import { namedFileOptions } from './named-file-options.js';
-import type { SetExit } from './program.js';
 import { progressOver } from './progress.js';
 import { keepingIn } from './store.js';
 

@@ -4,8 +4,7 @@ import type { Report, TimelineEntry } from '../domain/report.js';
 import { jsonLines, ndjsonLines } from '../replay/report-json.js';
 import type { Store } from '../store/store.js';
 import { formatOption, fullOption, type OutputOptions, pageFor } from './format.js';
-import { EXIT, type Io } from './io.js';
-import type { SetExit } from './program.js';
+import { EXIT, type Io, type SetExit } from './io.js';
 import { storeOption, usingStore } from './store.js';
 import { wholeHistory } from './text/history.js';
 

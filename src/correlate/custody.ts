@@ -1,32 +1,11 @@
-import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import { type Linkage, linkages } from './chains.js';
+import type { Custody } from './custody-answer.js';
 import { coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import { type LocalState, localState } from './local-state.js';
-import { Ownership, orderMissing } from './ownership.js';
+import { orderMissing } from './missing-evidence.js';
+import { Ownership } from './ownership.js';
 import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
-
-/**
- * Who owned a guest at a position of one host's record.
- *
- * The answer rests on that host's own order and on the existence of events elsewhere, never on two hosts' clocks
- * (docs/internals/correlation.md argues each case).
- */
-export type Custody =
-  /** the asking host owned the guest, or was just starting it */
-  | { kind: 'this-host'; incarnation: Incarnation; starting: boolean; proof: Proof[] }
-  /** another host owned it; `owner` is null when it was one of several */
-  | { kind: 'other'; owner: string | null; candidates: Incarnation[]; proof: Proof[]; local: LocalState }
-  /** nobody ran it */
-  | { kind: 'nobody'; proof: Proof[] }
-  /** the records do not tell; `candidates` may have owned it */
-  | {
-      kind: 'unknown';
-      candidates: Incarnation[];
-      missing: MissingEvidence[];
-      order: boolean;
-      local: LocalState;
-    };
 
 export class GuestCustody {
   readonly guest: string;

@@ -1,13 +1,22 @@
-import { printable } from '../domain/byte-text.js';
 import { parseContext } from '../domain/label.js';
 import type { ImageRef, RelabelReport } from '../domain/report.js';
 import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
-import type { EventOf, RelabelObserved } from '../events/event.js';
-import type { Custody, GuestCustody } from './custody.js';
+import type { RelabelObserved } from '../events/event.js';
+import type { GuestCustody } from './custody.js';
+import type { Custody } from './custody-answer.js';
 import { gapsBetween, type HostRecord } from './host-record.js';
-import type { ImageFile, Match } from './images.js';
+import type { ImageCall } from './image-call.js';
+import type { ImageFile } from './images.js';
 import type { Incarnation } from './incarnation.js';
 import { type LocalState, RESTORE_BEFORE_STOP_US } from './local-state.js';
+import {
+  auditRecords,
+  fileIdentity,
+  imageList,
+  labelAsked,
+  labelNeeded,
+  mounts,
+} from './missing-evidence.js';
 import {
   type Answer,
   asksForOwner,
@@ -18,17 +27,6 @@ import {
   type Use,
   useOf,
 } from './need.js';
-import type { Storage } from './storage.js';
-
-/** A call on an image, with all that is known about the file. */
-export interface ImageCall {
-  event: EventOf<'RelabelObserved'>;
-  record: HostRecord;
-  position: number;
-  file: ImageFile;
-  match: Match;
-  storage: Storage | null;
-}
 
 /** What a call means for one of the guests that use the file. */
 export interface Judgement {
@@ -414,49 +412,5 @@ function afterOf(body: RelabelObserved): RelabelReport['after'] {
     gid: body.asked_gid ?? body.before_gid,
     mode: body.asked_mode ?? body.before_mode,
     context: body.asked_context ?? body.before_context,
-  };
-}
-
-function mounts(call: ImageCall): MissingEvidence {
-  return {
-    what: 'mounts',
-    host: call.record.host,
-    text: `whether the file lies on storage that other hosts see: /proc/self/mountinfo of ${call.record.host}`,
-  };
-}
-
-function fileIdentity(call: ImageCall): MissingEvidence {
-  return {
-    what: 'file-identity',
-    host: call.record.host,
-    text: `which ${printable(call.event.body.path ?? 'file', 160)} was meant: its inode (${call.event.body.inode}) against \`stat -c %i\` of the image`,
-  };
-}
-
-function imageList(call: ImageCall): MissingEvidence {
-  return {
-    what: 'image-list',
-    host: null,
-    text: `whether ${call.file.path === null ? 'the file' : printable(call.file.path, 160)} was still an image of the guest then: \`virsh dumpxml\` from before and after`,
-  };
-}
-
-function auditRecords(call: ImageCall, text: string): MissingEvidence {
-  return { what: 'audit-records', host: call.record.host, text };
-}
-
-function labelAsked(call: ImageCall): MissingEvidence {
-  return {
-    what: 'label-asked',
-    host: call.record.host,
-    text: 'the label that was set: the granted AVC pair of the call (policy with auditallow relabelfrom relabelto), or the label of the file now (ls -Z)',
-  };
-}
-
-function labelNeeded(owner: string | null): MissingEvidence {
-  return {
-    what: 'label-needed',
-    host: owner,
-    text: `the label that the guest's QEMU needs${owner === null ? '' : ` on ${owner}`}: its VIRT_MACHINE_ID record, \`virsh dumpxml\`, \`virsh capabilities\` or qemu.conf`,
   };
 }

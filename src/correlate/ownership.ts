@@ -1,9 +1,10 @@
 import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import type { Chain, Linkage } from './chains.js';
-import type { Custody } from './custody.js';
+import type { Custody } from './custody-answer.js';
 import { coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import type { LocalState } from './local-state.js';
+import { guestState, orderMissing, peerState } from './missing-evidence.js';
 import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 
 /** libvirt cleans up after a failed start within this time of recording the failure. */
@@ -463,29 +464,4 @@ function chainProof(part: Chain): Proof {
   const only = part.length === 1 ? (part[0] as Incarnation) : null;
   if (!only) return 'P8-chain-of-owners';
   return beginsBefore(only) ? 'P6-steady-owner' : 'P5-peer-resumed';
-}
-
-function guestState(host: string | null): MissingEvidence {
-  const where = host === null ? 'the other hypervisors' : host;
-  return {
-    what: 'guest-state',
-    host,
-    text: `whether the guest ran on ${where} then: virsh events without a hole, or \`virsh domstate --reason\` taken there`,
-  };
-}
-
-function peerState(host: string): MissingEvidence {
-  return {
-    what: 'peer-host',
-    host: null,
-    text: `what became of the guest that ${host} had stopped for hand-over: the records of the host it went to`,
-  };
-}
-
-export function orderMissing(): MissingEvidence {
-  return {
-    what: 'order',
-    host: null,
-    text: 'whether the guest’s start, end or move on the other host came before or after: a record that spans both, such as the owner’s from before the call to after it',
-  };
 }
