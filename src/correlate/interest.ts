@@ -10,8 +10,7 @@ import type { AccessDenied, Event, RelabelObserved } from '../events/event.js';
  * these can but add a tie. What is connected to no image here is therefore connected to none there.
  */
 export class ImageInterest {
-  /** a forest over hashes: 0 for a root, else the parent plus one */
-  private readonly parents = new Uint32Array(HASHES);
+  private readonly ties = new Forest();
   private readonly imageNames = new Set<number>();
   /** roots of the image names; null after something was learnt */
   private wanted: Set<number> | null = null;
@@ -32,7 +31,7 @@ export class ImageInterest {
         // where a single file is mounted, it has another name inside of the storage
         for (const { mount_point, root, source } of event.body.mounts ?? []) {
           for (const name of [root, source])
-            if (!name.endsWith('/')) this.unite(hashOfName(mount_point), hashOfName(name));
+            if (!name.endsWith('/')) this.ties.unite(hashOfName(mount_point), hashOfName(name));
         }
         break;
       default:
@@ -45,39 +44,55 @@ export class ImageInterest {
   matters(event: Event): boolean {
     if (event.kind !== 'RelabelObserved') return true;
     const { body } = event;
-    this.wanted ??= new Set([...this.imageNames].map((hash) => this.find(hash)));
-    if (body.inode !== null && this.wanted.has(this.find(hashOfInode(body.inode)))) return true;
+    this.wanted ??= new Set([...this.imageNames].map((hash) => this.ties.rootOf(hash)));
+    if (body.inode !== null && this.wanted.has(this.ties.rootOf(hashOfInode(body.inode)))) return true;
     const told = isNamed(body) || body.path_quality === 'relative-to-unknown-dirfd';
-    return told && body.path !== null && this.wanted.has(this.find(hashOfName(body.path)));
+    return told && body.path !== null && this.wanted.has(this.ties.rootOf(hashOfName(body.path)));
   }
 
   private tie({ path, inode }: RelabelObserved | AccessDenied): void {
-    if (path !== null && inode !== null) this.unite(hashOfName(path), hashOfInode(inode));
-  }
-
-  private unite(a: number, b: number): void {
-    const [rootA, rootB] = [this.find(a), this.find(b)];
-    if (rootA !== rootB) this.parents[rootA] = rootB + 1;
-  }
-
-  private find(hash: number): number {
-    const { parents } = this;
-    let at = hash;
-    for (let up = parents[at] as number; up !== 0; up = parents[at] as number) {
-      const above = parents[up - 1] as number;
-      if (above !== 0) parents[at] = above; // halves the path
-      at = up - 1;
-    }
-    return at;
+    if (path !== null && inode !== null) this.ties.unite(hashOfName(path), hashOfInode(inode));
   }
 }
 
 /**
- * 64 MiB that are touched only where something is learnt. Up to about 8 million different files that were relabelled,
- * hashes that fall together by chance tie each to a few others; far beyond, they would tie all to all, and everything
- * would matter.
+ * Up to about 8 million different files that were relabelled, hashes that fall together by chance tie each to a few
+ * others; far beyond, they would tie all to all, and everything would matter.
  */
 const HASHES = 1 << 24;
+const PAGE_BITS = 10;
+const PAGE_SIZE = 1 << PAGE_BITS;
+
+/** Which hashes hang together: for each its parent plus one, 0 for a root. Pages are made when written: 64 MiB at most. */
+class Forest {
+  private readonly pages: (Uint32Array | undefined)[] = Array.from({ length: HASHES / PAGE_SIZE });
+
+  unite(a: number, b: number): void {
+    const [rootA, rootB] = [this.rootOf(a), this.rootOf(b)];
+    if (rootA !== rootB) this.setParent(rootA, rootB + 1);
+  }
+
+  rootOf(hash: number): number {
+    let at = hash;
+    for (let up = this.parentOf(at); up !== 0; up = this.parentOf(at)) {
+      const above = this.parentOf(up - 1);
+      if (above !== 0) this.setParent(at, above); // halves the path
+      at = up - 1;
+    }
+    return at;
+  }
+
+  private parentOf(hash: number): number {
+    return this.pages[hash >>> PAGE_BITS]?.[hash & (PAGE_SIZE - 1)] ?? 0;
+  }
+
+  private setParent(hash: number, parent: number): void {
+    const index = hash >>> PAGE_BITS;
+    const page = this.pages[index] ?? new Uint32Array(PAGE_SIZE);
+    this.pages[index] = page;
+    page[hash & (PAGE_SIZE - 1)] = parent;
+  }
+}
 
 function isNamed({ path_quality }: RelabelObserved): boolean {
   return path_quality === 'absolute' || path_quality === 'joined';
