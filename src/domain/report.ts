@@ -23,7 +23,7 @@ export interface GuestRef {
 
 export interface HostReport {
   host: string;
-  /** events of this host that were read, duplicates not counted */
+  /** events of this host that were taken in: no duplicates, no relabels of files that no record ties to a guest */
   events: number;
   first_us: number | null;
   last_us: number | null;

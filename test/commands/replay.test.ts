@@ -34,6 +34,23 @@ describe('replay', () => {
     expect(out).toContain('there was none to judge');
   });
 
+  it('counts the relabels of files that no record ties to a guest', async () => {
+    const chown = (serial: number, path: string) =>
+      [
+        `type=SYSCALL msg=audit(1795396298.100:${serial}): arch=c000003e syscall=92 success=yes exit=0 a0=1 a1=0 a2=0 a3=0 items=1 ppid=1 pid=9 auid=0 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=1 comm="chown" exe="/usr/bin/chown" key="migration_audit"`,
+        `type=CWD msg=audit(1795396298.100:${serial}): cwd="/"`,
+        `type=PATH msg=audit(1795396298.100:${serial}): item=0 name="${path}" inode=${serial} dev=fd:01 mode=0100644 ouid=0 ogid=0 rdev=00:00 nametype=NORMAL`,
+        `type=EOE msg=audit(1795396298.100:${serial}): `,
+        '',
+      ].join('\n');
+    const capture = temporaryDirectory({
+      'hosta/audit.log': chown(7, '/srv/www/index.html') + chown(8, '/srv/www/style.css'),
+    });
+    const { exit, out } = await runCommand(['replay', capture]);
+    expect(exit).toBe(0);
+    expect(out).toContain('2 relabels of files that no record ties to a guest');
+  });
+
   it('prints JSON that fits its schema', async () => {
     const { exit, out } = await runCommand(['replay', MISMATCH, '--format', 'json']);
     const json = JSON.parse(out);

@@ -137,6 +137,13 @@ function unseen(page: Page, report: Report, notes: ReplayNotes | null): string {
       `${count(notes.rejected_lines, 'line')} that no reader understood`,
       style.caution,
     );
+  if (notes.unconcerned_relabels > 0)
+    text += field(
+      page,
+      'passed by',
+      `${count(notes.unconcerned_relabels, 'relabel')} of files that no record ties to a guest`,
+      style.faint,
+    );
   if (notes.ignored.length > 0) text += field(page, 'ignored', ignoredSentence(notes.ignored), style.faint);
   return text;
 }
