@@ -1,3 +1,5 @@
+import { getOrMake } from '../domain/group.js';
+
 /**
  * What happened-before says about the difference of two hosts' clocks.
  *
@@ -53,9 +55,7 @@ export class ClockBounds {
   }
 
   private set(a: string, b: string, bound: number): void {
-    const row = this.upper.get(a);
-    if (row) row.set(b, bound);
-    else this.upper.set(a, new Map([[b, bound]]));
+    getOrMake(this.upper, a, () => new Map()).set(b, bound);
   }
 }
 

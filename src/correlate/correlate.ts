@@ -1,3 +1,4 @@
+import { getOrMake, groupBy } from '../domain/group.js';
 import type { FindingReport, GuestRef, HostReport, RelabelReport, Report } from '../domain/report.js';
 import type { Severity, Verdict } from '../domain/verdict.js';
 import type { Event } from '../events/event.js';
@@ -51,8 +52,7 @@ function compareCopies(a: Event, b: Event): number {
 
 /** Everything that can be said about the events taken in so far; each cluster is a world of its own. */
 export function decide(state: CorrelatorState): Report {
-  const byCluster = new Map<string, Event[]>();
-  for (const event of state.events.values()) push(byCluster, event.cluster, event);
+  const byCluster = groupBy(state.events.values(), (event) => event.cluster);
   const reports = [...byCluster.keys()]
     .sort()
     .map((cluster) => decideCluster(byCluster.get(cluster) as Event[], state.options));
@@ -75,8 +75,7 @@ function decideCluster(events: readonly Event[], options: CorrelatorOptions): Re
   const images = new ImageMap([...records.values()], storages, names);
   const positions = positionsByGuest(records, names);
   const calls = imageCalls(records, images);
-  const callsByFile = new Map<string, ImageCall[]>();
-  for (const call of calls) push(callsByFile, call.file.id, call);
+  const callsByFile = groupBy(calls, (call) => call.file.id);
   const concerns = callsByGuest(calls);
 
   const guests = new Set<string>(positions.keys());
@@ -146,17 +145,10 @@ function isLocked(uses: readonly ImageUse[], storages: StorageMap): boolean {
 }
 
 function recordsOf(events: Iterable<Event>): Map<string, HostRecord> {
-  const byHost = new Map<string, Event[]>();
-  for (const event of events) push(byHost, event.host, event);
+  const byHost = groupBy(events, (event) => event.host);
   return new Map(
     [...byHost.keys()].sort().map((host) => [host, buildHostRecord(host, byHost.get(host) as Event[])]),
   );
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list) list.push(value);
-  else map.set(key, [value]);
 }
 
 /** Positions of the events that name a guest, and on each host those that concern all of its guests. */
@@ -174,12 +166,9 @@ function positionsByGuest(
       for (const guest of guestsNamedBy(event)) {
         const key = names.key(record.host, position, guest);
         if (key === null) continue;
-        let byHost = found.get(key);
-        if (!byHost) {
-          byHost = new Map();
-          found.set(key, byHost);
-        }
-        if (byHost.get(record.host)?.at(-1) !== position) push(byHost, record.host, position);
+        const byHost = getOrMake(found, key, () => new Map<string, number[]>());
+        const own = getOrMake(byHost, record.host, () => []);
+        if (own.at(-1) !== position) own.push(position);
       }
     }
     commonOf.set(record.host, common);
@@ -223,9 +212,8 @@ function callsByGuest(
   const doubtful: number[] = [];
   const users = new Map<ImageFile, Set<string>>();
   for (const [index, call] of calls.entries()) {
-    const guests = users.get(call.file) ?? new Set(call.file.uses.map((use) => use.guest));
-    users.set(call.file, guests);
-    for (const guest of guests) push(onImages, guest, index);
+    const guests = getOrMake(users, call.file, () => new Set(call.file.uses.map((use) => use.guest)));
+    for (const guest of guests) getOrMake(onImages, guest, () => []).push(index);
     if (isDoubtful(call)) doubtful.push(index);
   }
   return (guest, isListed) => {

@@ -1,4 +1,5 @@
 import { printable } from '../domain/byte-text.js';
+import { getOrMake } from '../domain/group.js';
 import { formatOwner } from '../domain/label.js';
 import type { FindingReport, ImageRef } from '../domain/report.js';
 import type { Cause, MissingEvidence, Severity, Verdict } from '../domain/verdict.js';
@@ -20,9 +21,7 @@ export function relabelFindings(view: GuestView, fleet: FleetView): FindingRepor
     if (judgement.verdict === 'clean') continue;
     const cause = causeOf(judgement);
     const key = `${cause}\n${judgement.call.record.host}`;
-    const group = groups.get(key);
-    if (group) group.judgements.push(judgement);
-    else groups.set(key, { cause, judgements: [judgement] });
+    getOrMake(groups, key, () => ({ cause, judgements: [] })).judgements.push(judgement);
   }
   const findings = [...groups.values()].map(({ cause, judgements }) =>
     makeFinding(cause, judgements, view, fleet),

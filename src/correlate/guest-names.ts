@@ -1,4 +1,5 @@
 import type { ByteText } from '../domain/byte-text.js';
+import { getOrMake } from '../domain/group.js';
 import type { GuestRef } from '../domain/report.js';
 import type { Event, GuestName } from '../events/event.js';
 import type { HostRecord } from './host-record.js';
@@ -22,13 +23,9 @@ export class GuestNames {
       for (const [position, event] of record.events.entries()) {
         for (const { uuid, name } of guestsNamedBy(event)) {
           if (uuid === null || name === null) continue;
-          const uses = names.get(name);
-          if (uses) {
-            if (uses.at(-1)?.uuid !== uuid) uses.push({ position, uuid });
-          } else names.set(name, [{ position, uuid }]);
-          const uuids = this.anywhere.get(name);
-          if (uuids) uuids.add(uuid);
-          else this.anywhere.set(name, new Set([uuid]));
+          const uses = getOrMake(names, name, () => []);
+          if (uses.at(-1)?.uuid !== uuid) uses.push({ position, uuid });
+          getOrMake(this.anywhere, name, () => new Set()).add(uuid);
         }
       }
     }

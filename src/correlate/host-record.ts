@@ -1,3 +1,4 @@
+import { getOrMake, groupBy } from '../domain/group.js';
 import type { Event, EventOf, GapDetected, Stream } from '../events/event.js';
 import { CLOCK_STEP_US, correctedTimes } from './clock-steps.js';
 import { type HostFacts, mergeFacts } from './host-facts.js';
@@ -50,12 +51,7 @@ const STREAM_RANK: Record<Stream, number> = {
 const SNAPSHOT_STREAMS: ReadonlySet<Stream> = new Set<Stream>(['collector', 'host-facts']);
 
 export function buildHostRecord(host: string, events: readonly Event[]): HostRecord {
-  const byStream = new Map<Stream, Event[]>();
-  for (const event of events) {
-    const list = byStream.get(event.stream);
-    if (list) list.push(event);
-    else byStream.set(event.stream, [event]);
-  }
+  const byStream = groupBy(events, (event) => event.stream);
   const stamped = [...byStream].filter(([stream]) => !SNAPSHOT_STREAMS.has(stream));
   const ordered = stamped.map(([stream, list]) => orderStream(stream, list));
   const corrected = correctedTimes(ordered);
@@ -146,12 +142,7 @@ function bySerial(a: Event, b: Event): number {
 }
 
 function groupByBoot(events: Event[]): Event[][] {
-  const boots = new Map<string | null, Event[]>();
-  for (const event of events) {
-    const boot = boots.get(event.boot);
-    if (boot) boot.push(event);
-    else boots.set(event.boot, [event]);
-  }
+  const boots = groupBy(events, (event) => event.boot);
   const began = (boot: Event[]) =>
     boot.reduce((at, event) => Math.min(at, event.at), Number.POSITIVE_INFINITY);
   return [...boots.values()].sort((a, b) => began(a) - began(b));
@@ -280,26 +271,19 @@ function furthestHidden(record: HostRecord, stream: Stream, before: number): num
 
 /** A damaged log has thousands of gaps, and every verdict asks about them many times. */
 function reachOf(gaps: readonly Gap[], stream: Stream): Reach {
-  let byStream = reaches.get(gaps);
-  if (!byStream) {
-    byStream = new Map();
-    reaches.set(gaps, byStream);
-  }
-  let reach = byStream.get(stream);
-  if (!reach) {
+  const byStream = getOrMake(reaches, gaps, () => new Map<Stream, Reach>());
+  return getOrMake(byStream, stream, () => {
     const hiding = gaps.filter((gap) => gap.stream === stream && hidesEvents(gap));
     hiding.sort((a, b) => a.from - b.from);
     let furthest = Number.NEGATIVE_INFINITY;
-    reach = {
+    return {
       from: hiding.map((gap) => gap.from),
       to: hiding.map((gap) => {
         furthest = Math.max(furthest, gap.to);
         return furthest;
       }),
     };
-    byStream.set(stream, reach);
-  }
-  return reach;
+  });
 }
 
 /** True when at least one of the streams is whole between the two positions. */

@@ -1,4 +1,5 @@
 import type { ByteText } from '../domain/byte-text.js';
+import { getOrMake } from '../domain/group.js';
 import type { AssignedImage, EventOf } from '../events/event.js';
 import type { GuestNames } from './guest-names.js';
 import type { HostRecord } from './host-record.js';
@@ -62,12 +63,7 @@ export class ImageMap {
     }
     for (const { use, keys } of uses) this.addUse(this.find(keys[0] as string), use);
     for (const [key, file] of this.files) {
-      for (const use of file.uses) {
-        const base = baseName(use.path);
-        const set = this.byBaseName.get(base);
-        if (set) set.add(key);
-        else this.byBaseName.set(base, new Set([key]));
-      }
+      for (const use of file.uses) getOrMake(this.byBaseName, baseName(use.path), () => new Set()).add(key);
     }
   }
 
@@ -180,12 +176,8 @@ export class ImageMap {
   }
 
   private addUse(root: string, use: ImageUse): void {
-    const file = this.files.get(root);
-    if (file) file.uses.push(use);
-    else this.files.set(root, { id: root, path: use.path, uses: [use] });
-    const list = this.byGuest.get(use.guest);
-    if (list) list.push(use);
-    else this.byGuest.set(use.guest, [use]);
+    getOrMake(this.files, root, () => ({ id: root, path: use.path, uses: [] })).uses.push(use);
+    getOrMake(this.byGuest, use.guest, () => []).push(use);
   }
 
   private find(key: string): string {

@@ -1,3 +1,4 @@
+import { getOrMake } from '../domain/group.js';
 import { parseContext } from '../domain/label.js';
 import type { Access, FindingReport, GuestRef } from '../domain/report.js';
 import type { Event, EventOf } from '../events/event.js';
@@ -79,9 +80,7 @@ export function sufferingOf(record: HostRecord, positions: readonly number[]): S
     if (event.body.action === 'pause' || event.body.action === 'stop') paused = true;
     // virsh prints every error twice, the second time with a reason
     if (event.stream === 'virsh-event' && event.body.reason !== null) continue;
-    const list = byStream.get(event.stream);
-    if (list) list.push(event);
-    else byStream.set(event.stream, [event]);
+    getOrMake(byStream, event.stream, () => []).push(event);
   }
   const best =
     byStream.get('qemu-monitor-event') ?? byStream.get('guest-log') ?? byStream.get('virsh-event') ?? [];

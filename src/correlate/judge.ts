@@ -1,3 +1,4 @@
+import { getOrMake } from '../domain/group.js';
 import { parseContext } from '../domain/label.js';
 import type { ImageRef, RelabelReport } from '../domain/report.js';
 import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
@@ -213,11 +214,8 @@ const usesByGuest = new WeakMap<ImageFile, Map<string, Use>>();
 
 /** How the guest uses the file; a guest that was started often states each use as often. */
 function useBy(guest: string, file: ImageFile): Use {
-  const known = usesByGuest.get(file) ?? new Map<string, Use>();
-  usesByGuest.set(file, known);
-  const use = known.get(guest) ?? useOf(file.uses.filter((each) => each.guest === guest));
-  known.set(guest, use);
-  return use;
+  const known = getOrMake(usesByGuest, file, () => new Map<string, Use>());
+  return getOrMake(known, guest, () => useOf(file.uses.filter((each) => each.guest === guest)));
 }
 
 function isSecondIncarnation(local: LocalState): boolean {

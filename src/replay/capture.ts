@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { snapshotParserFor } from '../collect/host/files.js';
 import { MigrationAuditError } from '../domain/errors.js';
+import { getOrMake } from '../domain/group.js';
 import { readFailure } from './file-bytes.js';
 import { byAge, isGuestConsole, streamFileOf } from './source-files.js';
 import type { HostSources, Sources, StreamSource } from './sources.js';
@@ -45,9 +46,8 @@ export async function sourcesOfHost(
     const path = join(directory, name);
     const stream = streamFileOf(name);
     if (stream !== null && !isGuestConsole(stream.base, bases) && !isPackedCopy(name, present)) {
-      const source = streams.get(stream.base) ?? { role: stream.role, files: [], names: [] };
+      const source = getOrMake(streams, stream.base, () => ({ role: stream.role, files: [], names: [] }));
       source.names.push(name);
-      streams.set(stream.base, source);
     } else if (name === 't0') sources.times.before = path;
     else if (name === 't1') sources.times.after = path;
     else if (stream === null && snapshotParserFor(name) !== null)

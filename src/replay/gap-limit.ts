@@ -1,3 +1,4 @@
+import { getOrMake } from '../domain/group.js';
 import type { Event, EventOf, GapDetected } from '../events/event.js';
 import { contentEventId } from '../events/identity.js';
 
@@ -21,8 +22,7 @@ export class GapLimit {
   /** The gap to go on with; null when it went into the one that stands for all further ones. */
   admit(gap: EventOf<'GapDetected'>): EventOf<'GapDetected'> | null {
     const key = `${gap.host}\n${gap.body.of_stream}\n${gap.body.kind}`;
-    const kind = this.kinds.get(key) ?? { told: new Set(), rest: null };
-    this.kinds.set(key, kind);
+    const kind = getOrMake(this.kinds, key, () => ({ told: new Set<string>(), rest: null }));
     if (kind.told.size < GAPS_MAX || kind.told.has(gap.id)) {
       kind.told.add(gap.id);
       return { ...gap, witness: gap.witness.subarray(0, WITNESS_BYTES_MAX) };

@@ -1,6 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { basename, isAbsolute, join, sep } from 'node:path';
 import { MigrationAuditError } from '../domain/errors.js';
+import { getOrMake, groupBy } from '../domain/group.js';
 import { emptyHost, sourcesOfHost } from './capture.js';
 import { byAge, type StreamRole } from './source-files.js';
 import type { HostSources, Sources } from './sources.js';
@@ -24,8 +25,7 @@ export async function sourcesOfNamedFiles(named: readonly NamedFile[]): Promise<
   const hosts = new Map<string, HostSources>();
   const ignored: string[] = [];
   for (const file of named) {
-    const sources = hosts.get(file.host) ?? emptyHost(file.host);
-    hosts.set(file.host, sources);
+    const sources = getOrMake(hosts, file.host, () => emptyHost(file.host));
     const paths = await expand(file.pattern);
     if (paths.length === 0)
       throw new MigrationAuditError('MA_NOT_FOUND', `${file.option} ${file.host}=${file.pattern}`);
@@ -50,11 +50,7 @@ export async function sourcesOfNamedFiles(named: readonly NamedFile[]): Promise<
 }
 
 function groupedByGuest(paths: string[]): string[][] {
-  const groups = new Map<string, string[]>();
-  for (const path of paths) {
-    const base = path.replace(/\.log.*$/, '.log');
-    groups.set(base, [...(groups.get(base) ?? []), path]);
-  }
+  const groups = groupBy(paths, (path) => path.replace(/\.log.*$/, '.log'));
   return [...groups.values()].map((files) => files.sort(byAgeOfPath));
 }
 

@@ -1,3 +1,4 @@
+import { groupBy } from '../domain/group.js';
 import type { Event, EventOf, GapKind, Stream } from '../events/event.js';
 import { auditEventId, contentEventId } from '../events/identity.js';
 import type { Random } from './random.js';
@@ -119,13 +120,7 @@ export function dropStream(events: readonly Event[], host: string, stream: Strea
 }
 
 function byStream(events: readonly Event[]): Event[][] {
-  const streams = new Map<string, Event[]>();
-  for (const event of events) {
-    const key = `${event.cluster}/${event.host}/${event.stream}`;
-    const stream = streams.get(key) ?? [];
-    stream.push(event);
-    streams.set(key, stream);
-  }
+  const streams = groupBy(events, (event) => `${event.cluster}/${event.host}/${event.stream}`);
   return [...streams.values()].map((stream) => stream.sort((a, b) => a.sequence - b.sequence));
 }
 

@@ -1,3 +1,4 @@
+import { getOrMake } from '../domain/group.js';
 import type { Cause } from '../domain/verdict.js';
 import type { TrueMigration, TrueRelabel, Truth, Unknowable } from './truth.js';
 
@@ -230,9 +231,7 @@ export class Ledger {
 
   #lane(guest: string, lane: Lane): Tenure[] {
     const key = `${guest}/${lane}`;
-    const tenures = this.#tenures.get(key) ?? [];
-    this.#tenures.set(key, tenures);
-    return tenures;
+    return getOrMake(this.#tenures, key, () => []);
   }
 
   #judge(entry: RelabelEntry): TrueRelabel {

@@ -1,3 +1,4 @@
+import { getOrMake } from '../../domain/group.js';
 import { AssembledEvent } from './assembled-event.js';
 import { Gate, gateOf } from './gate.js';
 import type { LineHeader } from './line-header.js';
@@ -172,9 +173,7 @@ export class Assembler {
   }
 
   #suspend(event: AssembledEvent): void {
-    const others = this.#waiting.get(event.serial);
-    if (others === undefined) this.#waiting.set(event.serial, [event]);
-    else others.push(event);
+    getOrMake(this.#waiting, event.serial, () => []).push(event);
     this.#waitingCount++;
     this.#longestWaiting ??= event;
     this.#current = null;

@@ -1,3 +1,4 @@
+import { getOrMake } from '../../domain/group.js';
 import type { RelabelReport, TimelineEntry } from '../../domain/report.js';
 
 /** Timeline entries that repeat each other, shown as one row. */
@@ -22,8 +23,7 @@ export function rowsOf(entries: readonly TimelineEntry[], relabels: readonly Rel
   const rows: Row[] = [];
   const rowsOfHost = new Map<string, Row[]>();
   for (const entry of entries) {
-    const earlier = rowsOfHost.get(entry.host) ?? [];
-    rowsOfHost.set(entry.host, earlier);
+    const earlier = getOrMake(rowsOfHost, entry.host, () => []);
     const relabel = relabelOf.get(entry.event) ?? null;
     const same =
       relabel === null
