@@ -78,9 +78,8 @@ function decideCluster(events: readonly Event[], options: CorrelatorOptions): Re
   const callsByFile = groupBy(calls, (call) => call.file.id);
   const concerns = callsByGuest(calls);
 
-  const guests = new Set<string>(positions.keys());
   const views: GuestView[] = [];
-  for (const key of [...guests].sort()) {
+  for (const key of [...positions.keys()].sort()) {
     const byHost = new Map(
       [...records.values()].map((record) => [
         record.host,

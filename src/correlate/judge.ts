@@ -54,6 +54,17 @@ export interface JudgeContext {
   callsOnFile: (file: ImageFile) => readonly ImageCall[];
 }
 
+/** What a verdict is given on. */
+type Known = Omit<Judgement, 'verdict' | 'reason' | 'missing'>;
+
+function clean(known: Known, reason: Reason): Judgement {
+  return { ...known, verdict: 'clean', reason, missing: [] };
+}
+
+function undetermined(known: Known, reason: Reason, ...missing: MissingEvidence[]): Judgement {
+  return { ...known, verdict: 'undetermined', reason, missing };
+}
+
 /** Programs of libvirt that relabel on behalf of a guest. */
 const LIBVIRT_DAEMON = /\/(libvirtd|virtqemud|virtlxcd|virtstoraged)$/;
 
@@ -64,109 +75,69 @@ export function isByLibvirt(call: RelabelObserved): boolean {
 export function judge(call: ImageCall, custody: GuestCustody, context: JudgeContext): Judgement {
   const { body } = call.event;
   const use = useBy(custody.guest, call.file);
-  const effect = effectOf(body);
-  const base = {
+  const at = custody.at(call.record.host, call.position, isByLibvirt(body));
+  const owner = ownerNamed(at);
+  const base: Known = {
     call,
     guest: custody.guest,
-    effect,
+    effect: effectOf(body),
+    owner,
+    proof: [],
     owners: [],
     need: null,
     needIsCertain: false,
     use,
     local: null,
   };
-  const acquit = (reason: Reason, owner: string | null = null, proof: Proof[] = []): Judgement => ({
-    ...base,
-    verdict: 'clean',
-    reason,
-    owner,
-    proof,
-    missing: [],
-  });
-
-  const at = custody.at(call.record.host, call.position, isByLibvirt(body));
-  const owner = ownerNamed(at);
-  if (body.success === false) return acquit('attempt-failed', owner);
-  if (isHostLocal(call)) return acquit('host-local', owner);
-  if (!touchesAccess(body)) return acquit('not-a-label', owner);
-  if (at.kind === 'this-host')
-    return acquit(at.starting ? 'no-running-guest' : 'owner-relabel', owner, at.proof);
-  if (at.kind === 'nobody') return acquit('no-running-guest', null, at.proof);
+  if (body.success === false) return clean(base, 'attempt-failed');
+  if (isHostLocal(call)) return clean(base, 'host-local');
+  if (!touchesAccess(body)) return clean(base, 'not-a-label');
+  if (at.kind === 'this-host' || at.kind === 'nobody') {
+    const isOwner = at.kind === 'this-host' && !at.starting;
+    return clean({ ...base, proof: at.proof }, isOwner ? 'owner-relabel' : 'no-running-guest');
+  }
 
   const owners = at.candidates;
   const answer = answerFor(body, owners, custody, call, use, context);
-  const judged = {
+  const known: Known = {
     ...base,
-    owner,
+    proof: at.kind === 'other' ? at.proof : [],
     owners,
     need: answer.need,
     needIsCertain: answer.certain,
     local: at.local,
   };
-  if (answer.answer === 'same') {
-    return {
-      ...judged,
-      verdict: 'clean',
-      reason: 'asked-equals-needed',
-      proof: at.kind === 'other' ? at.proof : [],
-      missing: [],
-    };
+  if (answer.answer === 'same') return clean(known, 'asked-equals-needed');
+  if (contextUnchanged(body)) return clean({ ...known, effect: 'unchanged' }, 'unchanged');
+  if (at.kind === 'unknown') {
+    return undetermined(known, at.order ? 'order-unknown' : 'owner-unknown', ...at.missing);
   }
-  if (contextUnchanged(body)) {
-    return {
-      ...judged,
-      effect: 'unchanged',
-      verdict: 'clean',
-      reason: 'unchanged',
-      proof: at.kind === 'other' ? at.proof : [],
-      missing: [],
-    };
+  if (body.success === null) {
+    const records = auditRecords(call, 'whether the call succeeded: its SYSCALL record');
+    return undetermined(known, 'evidence-gap', records);
   }
-  const undetermined = (reason: Reason, missing: MissingEvidence[]): Judgement => ({
-    ...judged,
-    verdict: 'undetermined',
-    reason,
-    proof: at.kind === 'other' ? at.proof : [],
-    missing,
-  });
-  if (at.kind === 'unknown') return undetermined(at.order ? 'order-unknown' : 'owner-unknown', at.missing);
-  if (body.success === null)
-    return undetermined('evidence-gap', [
-      auditRecords(call, 'whether the call succeeded: its SYSCALL record'),
-    ]);
-  if (call.storage?.shared == null) return undetermined('storage-unknown', [mounts(call)]);
+  if (call.storage?.shared == null) return undetermined(known, 'storage-unknown', mounts(call));
   if (answer.answer === 'unknown') {
     return answer.asked === 'unknown'
-      ? undetermined('asked-unknown', [labelAsked(call)])
-      : undetermined('need-unknown', [labelNeeded(owner)]);
+      ? undetermined(known, 'asked-unknown', labelAsked(call))
+      : undetermined(known, 'need-unknown', labelNeeded(owner));
   }
   // libvirt labels and restores what the guest's present definition names; others take what lies there
   if (!isByLibvirt(body) && wasDropped(call, owners, custody, use, context)) {
-    return undetermined('detached-image', [imageList(call)]);
+    return undetermined(known, 'detached-image', imageList(call));
   }
-  if (call.match === 'server-name') return undetermined('file-unknown', [fileIdentity(call)]);
+  if (call.match === 'server-name') return undetermined(known, 'file-unknown', fileIdentity(call));
   const already = alreadySo(call, context);
-  if (already === 'same') {
-    return {
-      ...judged,
-      effect: 'unchanged',
-      verdict: 'clean',
-      reason: 'already-so',
-      proof: at.proof,
-      missing: [],
-    };
-  }
+  if (already === 'same') return clean({ ...known, effect: 'unchanged' }, 'already-so');
   if (already === 'unknown') {
-    return undetermined('evidence-gap', [
-      auditRecords(call, 'whether the file had this label already: the audit records that are missing'),
-    ]);
+    const what = 'whether the file had this label already: the audit records that are missing';
+    return undetermined(known, 'evidence-gap', auditRecords(call, what));
   }
   return {
-    ...judged,
-    effect: effect === 'unchanged' ? 'unknown' : effect,
+    ...known,
+    effect: known.effect === 'unchanged' ? 'unknown' : known.effect,
     verdict: 'violation',
-    reason: isSecondIncarnation(at.local) ? 'second-incarnation' : 'non-owner-relabel',
-    proof: at.proof,
+    reason: at.local.state === 'owner' ? 'second-incarnation' : 'non-owner-relabel',
     missing: [],
   };
 }
@@ -177,7 +148,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
  */
 export function isDoubtful({ event: { body }, storage, file }: ImageCall): boolean {
   if (body.success !== true || storage?.shared !== true || !asksForOwner(body)) return false;
-  const use = useOf(file.uses);
+  const use = useByAll(file);
   return use.readOnly || use.shareable;
 }
 
@@ -188,29 +159,28 @@ export function judgeUnlisted(
   context: JudgeContext,
 ): Judgement | null {
   const { body } = call.event;
-  const use = useOf(call.file.uses);
+  const use = useByAll(call.file);
   const at = custody.at(call.record.host, call.position, isByLibvirt(body));
   if (at.kind === 'this-host' || at.kind === 'nobody') return null;
   const needs = at.candidates.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));
   if (!needs.some((need) => asksWhatIsNeeded(body, need, use) === 'different')) return null;
-  return {
+  const known: Known = {
     call,
     guest: custody.guest,
-    verdict: 'undetermined',
-    reason: 'evidence-gap',
     effect: effectOf(body),
     owner: ownerNamed(at),
     proof: [],
-    missing: [imageList(call)],
     owners: at.candidates,
     need: needs[0] ?? null,
     needIsCertain: needs.length === 1,
     use,
     local: at.local,
   };
+  return undetermined(known, 'evidence-gap', imageList(call));
 }
 
 const usesByGuest = new WeakMap<ImageFile, Map<string, Use>>();
+const usesByAll = new WeakMap<ImageFile, Use>();
 
 /** How the guest uses the file; a guest that was started often states each use as often. */
 function useBy(guest: string, file: ImageFile): Use {
@@ -218,8 +188,9 @@ function useBy(guest: string, file: ImageFile): Use {
   return getOrMake(known, guest, () => useOf(file.uses.filter((each) => each.guest === guest)));
 }
 
-function isSecondIncarnation(local: LocalState): boolean {
-  return local.state === 'owner';
+/** How all guests together use the file. */
+function useByAll(file: ImageFile): Use {
+  return getOrMake(usesByAll, file, () => useOf(file.uses));
 }
 
 function ownerNamed(custody: Custody): string | null {
