@@ -13,6 +13,7 @@ import { timeAt } from './migrations.js';
 import { asksForOwner, asksWhatIsNeeded } from './need.js';
 import { remedyOf } from './remedy.js';
 import { stableId } from './stable-id.js';
+import { askedText, contextText, guestText } from './wording.js';
 
 /** One finding per cause, guest and host, whatever the number of calls. */
 export function relabelFindings(view: GuestView, fleet: FleetView): FindingReport[] {
@@ -220,17 +221,15 @@ function summaryOf(
 ): string {
   const first = judgements[0] as Judgement;
   const { body } = first.call.event;
-  const guest = printable(view.ref.name ?? view.ref.uuid ?? 'a guest', 80);
+  const guest = guestText(view.ref);
   const files = distinctImages(judgements);
   const image = printable(files[0]?.path ?? files[0]?.inode ?? 'an image', 160);
   const more = files.length > 1 ? ` and ${files.length - 1} more` : '';
   const actor = printable(body.comm ?? body.exe ?? 'a program', 40);
-  const asked = asksForOwner(body)
-    ? formatOwner({ uid: body.asked_uid, gid: body.asked_gid })
-    : printable(body.asked_context ?? 'another SELinux label', 120);
+  const asked = askedText(body, 'another SELinux label');
   const needed = asksForOwner(body)
     ? first.need?.owner && formatOwner(first.need.owner)
-    : first.need?.context && printable(first.need.context, 120);
+    : first.need?.context && contextText(first.need.context);
   const where = owner === null ? 'another host' : owner;
   const need = needed ? `, which needs ${needed}` : '';
   if (verdict === 'undetermined') {

@@ -71,8 +71,11 @@ export function asksWhatIsNeeded(call: RelabelObserved, need: Need, use: Use): A
   return answers.includes('unknown') || answers.length === 0 ? 'unknown' : 'same';
 }
 
-export function asksForOwner(call: RelabelObserved): boolean {
-  return call.asked_uid !== null || call.asked_gid !== null;
+/** The label that a call asks for, or that libvirt announced to ask for; null leaves that part alone. */
+export type AskedLabel = Pick<RelabelObserved, 'asked_uid' | 'asked_gid' | 'asked_context'>;
+
+export function asksForOwner(asked: AskedLabel): boolean {
+  return asked.asked_uid !== null || asked.asked_gid !== null;
 }
 
 function ownerAnswer(call: RelabelObserved, need: Need): Answer {

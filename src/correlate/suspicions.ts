@@ -1,5 +1,4 @@
 import { type ByteText, printable } from '../domain/byte-text.js';
-import { formatOwner } from '../domain/label.js';
 import type { FindingReport } from '../domain/report.js';
 import type { Cause, MissingEvidence } from '../domain/verdict.js';
 import type { EventOf } from '../events/event.js';
@@ -11,6 +10,7 @@ import type { Incarnation } from './incarnation.js';
 import { needOf } from './need.js';
 import { stableId } from './stable-id.js';
 import { isWithin, type StorageMap } from './storage.js';
+import { askedText, guestText } from './wording.js';
 
 /**
  * A guest lost its image and no recorded call explains it. Where records are missing that is a finding in itself:
@@ -36,10 +36,9 @@ export function suspicions(
     const host = first?.host ?? owner.host;
     const cause: Cause = first ? announcedCause(first) : 'records-lost';
     const opened = first?.at ?? denied[0]?.at ?? ownerRecord.events[0]?.at ?? 0;
-    const guest = printable(view.ref.name ?? view.ref.uuid ?? 'a guest', 80);
-    const refused = `${denied.length} I/O error${denied.length === 1 ? '' : 's'} of ${guest} on ${owner.host} say that access was refused`;
+    const refused = `${denied.length} I/O error${denied.length === 1 ? '' : 's'} of ${guestText(view.ref)} on ${owner.host} say that access was refused`;
     const said = first
-      ? `libvirt on ${host} announced to set ${printable(first.body.path ?? '', 160)} to ${askedText(first)}`
+      ? `libvirt on ${host} announced to set ${printable(first.body.path ?? '', 160)} to ${askedText(first.body, 'its default label')}`
       : 'no recorded call explains it';
     findings.push({
       id: stableId('F', view.key, 'suspected', cause, host, owner.host),
@@ -147,11 +146,6 @@ function isImagePath(view: GuestView, path: string, record: HostRecord, storages
 function announcedCause(event: EventOf<'RelabelIntended'>): Cause {
   if (event.body.operation === 'restore') return 'destination-cleanup-after-failure';
   return event.body.model === 'selinux' ? 'destination-own-categories' : 'destination-config-mismatch';
-}
-
-function askedText({ body }: EventOf<'RelabelIntended'>): string {
-  if (body.asked_uid !== null) return formatOwner({ uid: body.asked_uid, gid: body.asked_gid });
-  return printable(body.asked_context ?? 'its default label', 120);
 }
 
 /** Which audit logs have holes, and what would settle the question. */

@@ -1,10 +1,10 @@
 import { type ByteText, byteTextFrom, printable } from '../domain/byte-text.js';
-import { formatOwner } from '../domain/label.js';
 import type { TimelineEntry } from '../domain/report.js';
 import type { Event, EventOf } from '../events/event.js';
 import type { GuestView } from './guest-view.js';
 import type { HostRecord } from './host-record.js';
 import type { Judgement } from './judge.js';
+import { askedText } from './wording.js';
 
 /** What one guest went through, host by host, as one list in the order of the aligned clocks. */
 export function guestTimeline(
@@ -117,12 +117,7 @@ function describe(event: Event, judgement: Judgement | undefined, view: GuestVie
 
 function relabelText(event: EventOf<'RelabelObserved'>, judgement: Judgement, view: GuestView): string {
   const { body } = event;
-  const asked =
-    body.asked_uid !== null || body.asked_gid !== null
-      ? formatOwner({ uid: body.asked_uid, gid: body.asked_gid })
-      : body.asked_context !== null
-        ? printable(body.asked_context, 120)
-        : 'an unknown label';
+  const asked = askedText(body, 'an unknown label');
   const what = `${printable(body.comm ?? body.call, 40)} set ${printable(judgement.call.file.path ?? body.path ?? 'the image', 160)} to ${asked}`;
   const failed = body.success === false ? ` (refused, errno ${body.exit === null ? '?' : -body.exit})` : '';
   if (judgement.verdict === 'violation') {
