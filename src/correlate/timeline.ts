@@ -1,5 +1,6 @@
 import { type ByteText, byteTextFrom, printable } from '../domain/byte-text.js';
 import type { TimelineEntry } from '../domain/report.js';
+import { clockTime } from '../domain/time.js';
 import type { Event, EventOf } from '../events/event.js';
 import type { GuestView } from './guest-view.js';
 import type { HostRecord } from './host-record.js';
@@ -67,10 +68,6 @@ function isRepetition(event: EventOf<'GuestIoError'>): boolean {
 
 function witnessLines(event: Event): ByteText[] {
   return event.witness.length === 0 ? [] : byteTextFrom(event.witness).split('\n');
-}
-
-function clockTime(atUs: number): string {
-  return new Date(Math.floor(atUs / 1000)).toISOString().slice(11, 23);
 }
 
 function describe(event: Event, judgement: Judgement | undefined, view: GuestView): string | null {

@@ -1,4 +1,5 @@
 import type { Report } from '../domain/report.js';
+import { rfc3339 } from '../domain/time.js';
 
 /**
  * The report as JSON: the same keys, except that every time `NAME_us` becomes `NAME`, RFC 3339 in UTC with
@@ -28,13 +29,6 @@ function inJson(value: unknown): unknown {
       key.endsWith('_us') ? [key.slice(0, -3), part === null ? null : rfc3339(part)] : [key, inJson(part)],
     ),
   );
-}
-
-/** `2026-11-23T01:11:48.345678Z` */
-export function rfc3339(at_us: number): string {
-  const seconds = Math.floor(at_us / 1e6);
-  const micros = String(at_us - seconds * 1e6).padStart(6, '0');
-  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${micros}Z`;
 }
 
 /**

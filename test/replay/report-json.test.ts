@@ -1,18 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { byteTextFrom } from '../../src/domain/byte-text.js';
-import { jsonLines, ndjsonLines, reportJson, rfc3339 } from '../../src/replay/report-json.js';
+import { jsonLines, ndjsonLines, reportJson } from '../../src/replay/report-json.js';
 import { reportSchema } from '../../src/replay/report-schema.js';
 import { emptyReport, entry, incident } from '../commands/fixtures.js';
-
-describe('rfc3339', () => {
-  it.each([
-    [0, '1970-01-01T00:00:00.000000Z'],
-    [1795396308_144001, '2026-11-23T01:11:48.144001Z'],
-    [-1, '1969-12-31T23:59:59.999999Z'],
-  ])('of %d is %s', (at_us, text) => {
-    expect(rfc3339(at_us)).toBe(text);
-  });
-});
 
 describe('reportJson', () => {
   it('has the keys of the contract', () => {

@@ -1,7 +1,7 @@
 import { printable } from '../../domain/byte-text.js';
 import type { FindingReport, RelabelReport, Report } from '../../domain/report.js';
+import { rfc3339 } from '../../domain/time.js';
 import { PROOFS, type Verdict } from '../../domain/verdict.js';
-import { rfc3339 } from '../../replay/report-json.js';
 import { wrap } from './columns.js';
 import { findingHistory, omission } from './history.js';
 import { body, field, heading, type Page } from './page.js';

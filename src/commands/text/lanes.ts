@@ -1,8 +1,9 @@
 import { printable } from '../../domain/byte-text.js';
+import { clockTime, dateOf } from '../../domain/time.js';
 import { padEnd, width, wrap } from './columns.js';
 import type { Page } from './page.js';
 import type { Row } from './rows.js';
-import { clockTime, count, dateOf, duration, show } from './words.js';
+import { count, duration, show } from './words.js';
 
 /**
  * A timeline with one lane per host, in the order of the report. That order is the one the records prove; times

@@ -1,11 +1,12 @@
 import { printable } from '../../domain/byte-text.js';
 import type { FindingReport, HostReport, Report } from '../../domain/report.js';
+import { clockTime, dateOf } from '../../domain/time.js';
 import { REASONS, type Verdict } from '../../domain/verdict.js';
 import type { ReplayNotes } from '../../replay/replay.js';
 import { findingPage, findingWord, headline } from './finding-page.js';
 import { wholeHistory } from './history.js';
 import { body, field, heading, type Page } from './page.js';
-import { clockTime, count, dateOf, guestName, show } from './words.js';
+import { count, guestName, show } from './words.js';
 
 /**
  * A whole report as text: what happened and what to run, then how it went, then why; and always what was looked

@@ -1,7 +1,6 @@
 import { type ByteText, printable } from '../../domain/byte-text.js';
 import { formatOwner, type Label } from '../../domain/label.js';
 import type { GuestRef, ImageRef } from '../../domain/report.js';
-import { rfc3339 } from '../../replay/report-json.js';
 
 /** How single values read in text output. All of them are safe to print. */
 
@@ -30,16 +29,6 @@ const NAME_COLUMNS_MAX = 120;
 
 export function show(text: ByteText): string {
   return printable(text, NAME_COLUMNS_MAX);
-}
-
-/** `01:11:48.345` */
-export function clockTime(at_us: number): string {
-  return rfc3339(at_us).slice(11, 23);
-}
-
-/** `2026-11-23` */
-export function dateOf(at_us: number): string {
-  return rfc3339(at_us).slice(0, 10);
 }
 
 /** `850 ms`, `19.0 s`, `4 min 10 s`, `3 h 20 min` */
