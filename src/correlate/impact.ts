@@ -56,7 +56,6 @@ function selinuxAccess(judgement: Judgement, ownerRecord: HostRecord | null): Ac
 
 /** I/O errors and pauses of one guest on one host, each error counted once however many streams tell of it. */
 export interface Suffering {
-  errors: EventOf<'GuestIoError'>[];
   /** only errors that a lost label explains */
   denied: EventOf<'GuestIoError'>[];
   paused: boolean;
@@ -86,7 +85,6 @@ export function sufferingOf(record: HostRecord, positions: readonly number[]): S
     byStream.get('qemu-monitor-event') ?? byStream.get('guest-log') ?? byStream.get('virsh-event') ?? [];
   const told = best.filter((event) => event.body.reason !== null);
   return {
-    errors: best,
     denied: told.length === 0 ? best : told.filter((event) => DENIED.test(event.body.reason as string)),
     paused,
   };
