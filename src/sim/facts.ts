@@ -1,32 +1,14 @@
 import type { AssignedImage, HostFactsRead, ListedGuest, Mount } from '../events/event.js';
+import { NOTHING_READ } from '../events/host-facts.js';
 import type { Stage } from './stage.js';
 import { type Incarnation, pathOn, type SimDisk, type SimHost } from './world.js';
 
 /** What a collector reads beside the streams: mounts, configuration, the guests that run and their XML. */
 
-const NOTHING_READ: HostFactsRead = {
-  origin: '',
-  host_name: null,
-  host_uuid: null,
-  machine_id: null,
-  kernel: null,
-  libvirt_version: null,
-  mounts: null,
-  exports: null,
-  qemu_conf: null,
-  security_models: null,
-  selinux_mode: null,
-  selinux_booleans: null,
-  users: null,
-  groups: null,
-  audit: null,
-  audit_rules: null,
-};
-
 export function readFacts(stage: Stage, host: SimHost, storage: { name: string; mount: Mount }[]): void {
   const { qemu_uid, qemu_gid, selinux, shared_filesystems, role, name } = host.plan;
   const state = (origin: string, facts: Partial<HostFactsRead>) =>
-    stage.log.fact(host, origin, 'HostFactsRead', { ...NOTHING_READ, origin, ...facts });
+    stage.log.fact(host, origin, 'HostFactsRead', { origin, ...NOTHING_READ, ...facts });
   state('hostname', { host_name: name });
   state('mountinfo', { mounts: storage.map(({ mount }) => mount) });
   state('lsm', { selinux_mode: selinux });
@@ -54,7 +36,7 @@ export function readExports(
   exported: { path: string; options: string }[],
 ): void {
   if (exported.length === 0) return;
-  stage.log.fact(host, 'exports', 'HostFactsRead', { ...NOTHING_READ, origin: 'exports', exports: exported });
+  stage.log.fact(host, 'exports', 'HostFactsRead', { origin: 'exports', ...NOTHING_READ, exports: exported });
 }
 
 /** `virsh list`, and the live XML of every guest that runs. */

@@ -3,6 +3,7 @@ import { type ByteText, printable } from '../../domain/byte-text.js';
 import { MigrationAuditError } from '../../domain/errors.js';
 import { encodeEvent } from '../../events/codec.js';
 import type { Event, EventBodies, EventKind, HostFactsRead } from '../../events/event.js';
+import { NOTHING_READ } from '../../events/host-facts.js';
 import { contentEventId } from '../../events/identity.js';
 import type { Origin } from '../../events/origin.js';
 
@@ -25,24 +26,6 @@ const MAX_SNAPSHOT_BYTES = 8 * 1024 * 1024;
 /** Above this a witness would outweigh the facts; the event then names its file only. */
 const MAX_WITNESS_BYTES = 64 * 1024;
 const SHOWN_UNREAD_LINES = 3;
-
-const NOTHING_READ: Omit<HostFactsRead, 'origin'> = {
-  host_name: null,
-  host_uuid: null,
-  machine_id: null,
-  kernel: null,
-  libvirt_version: null,
-  mounts: null,
-  exports: null,
-  qemu_conf: null,
-  security_models: null,
-  selinux_mode: null,
-  selinux_booleans: null,
-  users: null,
-  groups: null,
-  audit: null,
-  audit_rules: null,
-};
 
 /** One snapshot on its way to events: envelope, identity and gaps are the same for all of them. */
 export class Snapshot {
