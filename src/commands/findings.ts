@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import type { FindingReport, Report } from '../domain/report.js';
-import { jsonLines, ndjsonLines } from '../replay/report-json.js';
 import type { Store } from '../store/store.js';
-import { formatOption, fullOption, type OutputOptions, pageFor } from './format.js';
+import { formatOption, fullOption, type OutputOptions, print } from './format.js';
 import { EXIT, type Io, type SetExit } from './io.js';
 import { storeOption, usingStore } from './store.js';
 import { findingPage } from './text/finding-page.js';
+import type { Page } from './text/page.js';
 import { findingList } from './text/report-page.js';
 
 interface Options extends OutputOptions {
@@ -31,7 +31,7 @@ export function findingsCommand(io: Io, setExit: SetExit): Command {
       const report = await usingStore(options.store, (store) =>
         id === undefined ? listed(store, options) : single(store, id),
       );
-      print(io, options, report, id !== undefined);
+      print(io, options, report, (page) => [textOf(page, report, id !== undefined)]);
       setExit(report.findings.length === 0 ? EXIT.nothingFound : EXIT.findings);
     });
 }
@@ -62,18 +62,7 @@ function asReported({ cluster: _, ...found }: Awaited<ReturnType<Store['finding'
   return { ...found, state: found.state === 'retracted' ? 'resolved' : found.state };
 }
 
-function print(io: Io, options: Options, report: Part, isSingle: boolean): void {
-  const parts =
-    options.format === 'text'
-      ? [textOf(io, options, report, isSingle)]
-      : options.format === 'json'
-        ? jsonLines(report)
-        : ndjsonLines(report);
-  for (const part of parts) io.out.write(part);
-}
-
-function textOf(io: Io, options: Options, report: Part, isSingle: boolean): string {
-  const page = pageFor(io, options);
+function textOf(page: Page, report: Part, isSingle: boolean): string {
   const [first] = report.findings;
   if (first === undefined) return 'No findings.\n';
   if (!isSingle) return findingList(page, report.findings);

@@ -28,6 +28,25 @@ export function pageFor(io: Io, { full = false }: { full?: boolean }): Page {
   return { style: styleFor(io), columns: Math.max(40, io.out.columns), full };
 }
 
+/**
+ * Prints the parts of a report that were asked for, in the format that was asked for.
+ *
+ * @param textOf what they are as text, in pieces
+ */
+export function print(
+  io: Io,
+  options: OutputOptions,
+  report: Partial<Report>,
+  textOf: (page: Page) => Iterable<string>,
+): void {
+  const pieces = {
+    text: () => textOf(pageFor(io, options)),
+    json: () => jsonLines(report),
+    ndjson: () => ndjsonLines(report),
+  };
+  for (const piece of pieces[options.format]()) io.out.write(piece);
+}
+
 /** Prints the report; the exit code says whether there are findings. */
 export function printReport(
   io: Io,
@@ -35,12 +54,6 @@ export function printReport(
   report: Report,
   notes: ReplayNotes | null,
 ): number {
-  const parts =
-    options.format === 'text'
-      ? reportPage(pageFor(io, options), report, notes)
-      : options.format === 'json'
-        ? jsonLines(report)
-        : ndjsonLines(report);
-  for (const part of parts) io.out.write(part);
+  print(io, options, report, (page) => reportPage(page, report, notes));
   return report.findings.length === 0 ? EXIT.nothingFound : EXIT.findings;
 }

@@ -1,9 +1,8 @@
 import { Command } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { Report, TimelineEntry } from '../domain/report.js';
-import { jsonLines, ndjsonLines } from '../replay/report-json.js';
 import type { Store } from '../store/store.js';
-import { formatOption, fullOption, type OutputOptions, pageFor } from './format.js';
+import { formatOption, fullOption, type OutputOptions, print } from './format.js';
 import { EXIT, type Io, type SetExit } from './io.js';
 import { storeOption, usingStore } from './store.js';
 import { wholeHistory } from './text/history.js';
@@ -31,7 +30,8 @@ export function timelineCommand(io: Io, setExit: SetExit): Command {
         const { relabels } = await store.report(options.cluster);
         return { hosts: [], migrations: [], relabels, findings: [], timeline };
       });
-      print(io, options, report);
+      const { timeline } = report;
+      print(io, options, { timeline }, (page) => [wholeHistory(page, report).trimStart()]);
       setExit(EXIT.nothingFound);
     });
 }
@@ -46,15 +46,4 @@ async function timelineNamed(store: Store, name: string): Promise<TimelineEntry[
     }
   }
   throw new MigrationAuditError('MA_NOT_IN_STORE', name);
-}
-
-function print(io: Io, options: Options, report: Report): void {
-  const { timeline } = report;
-  const parts =
-    options.format === 'text'
-      ? [wholeHistory(pageFor(io, options), report).trimStart()]
-      : options.format === 'json'
-        ? jsonLines({ timeline })
-        : ndjsonLines({ timeline });
-  for (const part of parts) io.out.write(part);
 }
