@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { MigrationAuditError } from '../domain/errors.js';
+import { escapeText } from './text.js';
 
 export type QueryParams = Record<string, unknown>;
 export type Row = readonly unknown[];
@@ -79,6 +80,15 @@ export class Database {
       this.#running.delete(call);
     }
   }
+}
+
+/** Ids in one statement: over HTTP the parameters travel in the address. */
+const IDS_PER_STATEMENT = 200;
+
+/** The ids as parameters, as many at a time as one statement takes. */
+export function* idParameters(ids: readonly string[]): Iterable<string[]> {
+  for (let from = 0; from < ids.length; from += IDS_PER_STATEMENT)
+    yield ids.slice(from, from + IDS_PER_STATEMENT).map(escapeText);
 }
 
 function* batchesOf(rows: Iterable<Row>): Iterable<string> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { HostReport } from '../domain/report.js';
 import { type Conclusion, type ConclusionItems, type ConclusionTable, SHAPES } from './conclusions.js';
-import type { Database, Row } from './database.js';
+import { type Database, idParameters, type Row } from './database.js';
 import { escapeText, unescapeText } from './text.js';
 
 /**
@@ -245,9 +245,6 @@ function spanOf(scope: Scope, candidates: readonly Candidate[]): { from: number;
   return span;
 }
 
-/** Ids in one statement: over HTTP the parameters travel in the address. */
-const RETRACT_IDS = 200;
-
 async function retract(
   database: Database,
   table: ConclusionTable,
@@ -261,12 +258,12 @@ async function retract(
     version: 'version + 1',
   };
   const replacements = Object.entries(replaced).map(([column, value]) => `${value} AS ${column}`);
-  for (let from = 0; from < ids.length; from += RETRACT_IDS) {
+  for (const some of idParameters(ids)) {
     await database.execute(
       table,
       `INSERT INTO ${table} SELECT * REPLACE (${replacements.join(', ')}) FROM ${table} FINAL
        WHERE cluster = {cluster:String} AND id IN {ids:Array(String)}`,
-      { cluster: escapeText(scope.cluster), ids: ids.slice(from, from + RETRACT_IDS).map(escapeText) },
+      { cluster: escapeText(scope.cluster), ids: some },
     );
   }
 }

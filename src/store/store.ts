@@ -2,7 +2,7 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import type { Report, TimelineEntry } from '../domain/report.js';
 import type { Event, EventOf } from '../events/event.js';
 import { CONCLUSION_TABLES, type ConclusionTable } from './conclusions.js';
-import { Database, type Row } from './database.js';
+import { Database, idParameters, type Row } from './database.js';
 import { applyDdl } from './ddl.js';
 import { embeddedClient } from './embedded.js';
 import {
@@ -26,7 +26,6 @@ import {
   timelineOf,
 } from './queries.js';
 import { type Changes, revise, Scope } from './revise.js';
-import { escapeText } from './text.js';
 
 /** Events and what was concluded from them, in ClickHouse. Methods fail with MA_STORE; see also each of them. */
 export interface Store {
@@ -105,16 +104,13 @@ async function writeReport(
   return changes as Record<ConclusionTable, Changes>;
 }
 
-/** Ids in one query: over HTTP the parameters travel in the address. */
-const IDS_PER_QUERY = 200;
-
 async function eventsNamed(database: Database, ids: readonly string[]): Promise<Event[]> {
   const found = new Map<string, Event>();
-  for (let from = 0; from < ids.length; from += IDS_PER_QUERY) {
+  for (const some of idParameters(ids)) {
     const rows = await database.select<EventRow>(
       'events',
       `SELECT ${EVENT_SELECTION} FROM events FINAL WHERE id IN {ids:Array(String)}`,
-      { ids: ids.slice(from, from + IDS_PER_QUERY).map(escapeText) },
+      { ids: some },
     );
     for (const event of rows.map(eventFromRow)) found.set(event.id, event);
   }
