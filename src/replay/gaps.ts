@@ -1,23 +1,22 @@
-import { type ByteText, bytesOf } from '../domain/byte-text.js';
-import type { EventOf, GapDetected, Stream } from '../events/event.js';
-import { contentEventId } from '../events/identity.js';
+import { type CollectorPlace, gapDetected } from '../collect/collector-event.js';
+import type { ByteText } from '../domain/byte-text.js';
+import type { EventOf, Stream } from '../events/event.js';
 import type { RejectedStretch } from './rejected-lines.js';
 
 /** Holes that only the one who reads the files can see, as events like any other. */
-export interface GapPlace {
-  cluster: string;
-  host: string;
-  at_us: number;
-}
 
 /** A file of the stream could not be read, so any of its records may be missing, at any time. */
-export function unreadableGap(place: GapPlace, stream: Stream, detail: ByteText): EventOf<'GapDetected'> {
-  return gap(place, { ...NOTHING_KNOWN, kind: 'file-unreadable', of_stream: stream, detail });
+export function unreadableGap(
+  place: CollectorPlace,
+  stream: Stream,
+  detail: ByteText,
+): EventOf<'GapDetected'> {
+  return gapDetected(place, { ...NOTHING_KNOWN, kind: 'file-unreadable', of_stream: stream, detail });
 }
 
 /** Lines stood there that no reader understood. */
-export function rejectedGap(place: GapPlace, stretch: RejectedStretch): EventOf<'GapDetected'> {
-  return gap(place, {
+export function rejectedGap(place: CollectorPlace, stretch: RejectedStretch): EventOf<'GapDetected'> {
+  return gapDetected(place, {
     ...NOTHING_KNOWN,
     kind: 'rejected-lines',
     of_stream: stretch.stream,
@@ -29,19 +28,3 @@ export function rejectedGap(place: GapPlace, stretch: RejectedStretch): EventOf<
 }
 
 const NOTHING_KNOWN = { from: null, to: null, lost: null, serial_from: null, serial_to: null };
-
-function gap({ cluster, host, at_us }: GapPlace, body: GapDetected): EventOf<'GapDetected'> {
-  const content = JSON.stringify([body.kind, body.of_stream, body.from, body.to, body.lost]);
-  return {
-    kind: 'GapDetected',
-    cluster,
-    host,
-    boot: null,
-    stream: 'collector',
-    sequence: 0,
-    at: at_us,
-    id: contentEventId(host, null, 'collector', at_us, bytesOf(content), 0),
-    witness: Buffer.alloc(0),
-    body,
-  };
-}
