@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { CollectorPlace } from '../collect/collector-event.js';
 import { snapshotParserFor } from '../collect/host/files.js';
 import {
   type CorrelatorOptions,
@@ -8,6 +9,7 @@ import {
   evolve,
 } from '../correlate/correlate.js';
 import { MigrationAuditError } from '../domain/errors.js';
+import { getOrMake } from '../domain/group.js';
 import type { Report } from '../domain/report.js';
 import { isTimeUs } from '../domain/time.js';
 import type { Event, Stream } from '../events/event.js';
@@ -72,6 +74,12 @@ export async function replay(sources: Sources, options: ReplayOptions): Promise<
   return run.finish();
 }
 
+/** When the snapshots of a host were taken, each null when no file tells. */
+interface Moments {
+  before_us: number | null;
+  after_us: number | null;
+}
+
 class Run {
   private readonly options: ReplayOptions;
   private readonly state: CorrelatorState;
@@ -79,6 +87,7 @@ class Run {
   private readonly gaps = new GapLimit();
   private readonly spans = new Map<string, { first_us: number; last_us: number }>();
   private readonly notes: ReplayNotes;
+  private readonly moments = new Map<HostSources, Promise<Moments>>();
   private readonly lastStamp_us = new Map<string, number>();
   /** `host/stream` of which a file could not be read: these do not count as covered */
   private readonly incomplete = new Set<string>();
@@ -157,8 +166,7 @@ class Run {
   }
 
   async readSnapshots(host: HostSources): Promise<void> {
-    const before_us = await momentIn(host.times.before);
-    const after_us = await momentIn(host.times.after);
+    const { before_us, after_us } = await this.momentsOf(host);
     for (const snapshot of host.snapshots) {
       const at_us = (snapshot.before ? before_us : after_us) ?? this.lastStampOf(host.host);
       const origin = { cluster: this.options.cluster, host: host.host, boot: null, file: snapshot.path };
@@ -177,8 +185,7 @@ class Run {
     const read = host.streams
       .map((stream) => streamOf(stream.role))
       .filter((stream) => !this.incomplete.has(`${host.host}/${stream}`));
-    const at_us = (await momentIn(host.times.after)) ?? this.lastStampOf(host.host);
-    this.take(coverage({ cluster: this.options.cluster, host: host.host, at_us }, read));
+    this.take(coverage(await this.endOf(host), read));
     await this.handOn();
   }
 
@@ -250,6 +257,20 @@ class Run {
     await this.options.onEvents?.(events);
   }
 
+  private momentsOf(host: HostSources): Promise<Moments> {
+    return getOrMake(this.moments, host, async () => ({
+      before_us: await momentIn(host.times.before),
+      after_us: await momentIn(host.times.after),
+    }));
+  }
+
+  /** When the host was last looked at, as far as it is known by now. */
+  private async endOf(host: HostSources): Promise<CollectorPlace> {
+    const { after_us } = await this.momentsOf(host);
+    const at_us = after_us ?? this.lastStampOf(host.host);
+    return { cluster: this.options.cluster, host: host.host, at_us };
+  }
+
   /** Last stamp of the host; of any host when it has none (a storage server often shows snapshots only). */
   private lastStampOf(host: string): number {
     return this.lastStamp_us.get(host) ?? Math.max(0, ...this.lastStamp_us.values());
@@ -264,9 +285,7 @@ class Run {
     if (!(error instanceof MigrationAuditError)) throw error;
     this.notes.unreadable.push(error);
     this.incomplete.add(`${host.host}/${stream}`);
-    const at_us = (await momentIn(host.times.after)) ?? this.lastStampOf(host.host);
-    const place = { cluster: this.options.cluster, host: host.host, at_us };
-    this.take(unreadableGap(place, stream, `${basename(file)}: ${error.message}`));
+    this.take(unreadableGap(await this.endOf(host), stream, `${basename(file)}: ${error.message}`));
   }
 }
 
