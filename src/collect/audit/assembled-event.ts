@@ -1,9 +1,8 @@
 import type { ByteText } from '../../domain/byte-text.js';
-import { NEWLINE } from './bytes.js';
+import { joinedLines } from '../line-bytes.js';
 import type { RecordType } from './record-type.js';
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
-const NEWLINE_BYTES = Buffer.from([NEWLINE]);
 
 /**
  * The records of one audit event, as slices of the chunks they came in. Reused from event to event: whoever is
@@ -64,12 +63,10 @@ export class AssembledEvent {
   witness(): Buffer {
     if (this.#contiguous)
       return (this.bytes[0] as Buffer).subarray(this.#starts[0], this.ends[this.count - 1] as number);
-    const parts: Buffer[] = [];
-    for (let i = 0; i < this.count; i++) {
-      if (i > 0) parts.push(NEWLINE_BYTES);
-      parts.push((this.bytes[i] as Buffer).subarray(this.#starts[i], this.ends[i]));
-    }
-    return Buffer.concat(parts);
+    const lines: Buffer[] = [];
+    for (let i = 0; i < this.count; i++)
+      lines.push((this.bytes[i] as Buffer).subarray(this.#starts[i], this.ends[i]));
+    return joinedLines(lines);
   }
 
   /** Bytes of all lines, each with its newline. */

@@ -1,12 +1,11 @@
 import type { RelabelObserved } from '../../events/event.js';
+import { joinedLines } from '../line-bytes.js';
 import type { Stamp } from './emitter.js';
 
 /** Under `never,task` the two checks of one call are two events: their serials follow each other closely. */
 const SERIALS_APART = 8;
 /** Halves kept at most; past it the oldest stands alone. */
 const MAX_WAITING = 64;
-
-const NEWLINE = Buffer.from('\n');
 
 /** A relabel known from AVCs alone, with where it stands and its lines. */
 export interface AvcRelabel {
@@ -78,6 +77,6 @@ function joined(first: AvcRelabel, second: AvcRelabel): AvcRelabel {
       asked_context: second.body.asked_context,
       success: second.body.success ?? first.body.success,
     },
-    witness: Buffer.concat([first.witness, NEWLINE, second.witness]),
+    witness: joinedLines([first.witness, second.witness]),
   };
 }

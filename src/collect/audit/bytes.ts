@@ -1,16 +1,14 @@
 /** ASCII codes and number readers for log bytes. Nothing here allocates. */
 
-export const NEWLINE = 0x0a;
-export const CARRIAGE_RETURN = 0x0d;
 /** ENRICHED: parts the kernel's text from auditd's interpretation of it */
 export const GROUP_SEPARATOR = 0x1d;
 export const SPACE = 0x20;
 export const QUOTE = 0x22;
 export const APOSTROPHE = 0x27;
+export const MINUS = 0x2d;
+export const ZERO = 0x30;
 export const COLON = 0x3a;
 export const EQUALS = 0x3d;
-
-const ZERO = 0x30;
 
 /** The bytes at `at` are exactly `expected`. Reading past the end of `bytes` gives false. */
 export function matches(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
@@ -52,7 +50,7 @@ export function decimal(bytes: Uint8Array, start: number, end: number): number {
 
 /** Decimal with an optional minus; null when it is none. */
 export function signedDecimal(bytes: Uint8Array, start: number, end: number): number | null {
-  const negative = bytes[start] === 0x2d;
+  const negative = bytes[start] === MINUS;
   const value = decimal(bytes, negative ? start + 1 : start, end);
   if (value < 0) return null;
   return negative && value !== 0 ? -value : value;

@@ -1,4 +1,5 @@
-import { CARRIAGE_RETURN, EQUALS, GROUP_SEPARATOR, QUOTE, SPACE } from './bytes.js';
+import { CARRIAGE_RETURN } from '../line-bytes.js';
+import { EQUALS, GROUP_SEPARATOR, QUOTE, SPACE } from './bytes.js';
 
 /** Number that stands for a field's name; equal names have equal numbers. */
 export function keyOf(name: string): number {

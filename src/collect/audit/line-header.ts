@@ -1,7 +1,7 @@
 import type { ByteText } from '../../domain/byte-text.js';
 import { LATEST_TIME_US } from '../../domain/time.js';
 import { ByteView } from './byte-view.js';
-import { COLON, EQUALS, SPACE, word, wordOf } from './bytes.js';
+import { COLON, EQUALS, SPACE, word, wordOf, ZERO } from './bytes.js';
 import { RecordType, TypeName } from './record-type.js';
 import type { TextCache } from './text-cache.js';
 
@@ -14,7 +14,6 @@ const W_AUDIT = wordOf('audi');
 const STAMP_LENGTH = 'msg=audit('.length;
 const LETTER_T = 0x74;
 const OPEN = 0x28;
-const ZERO = 0x30;
 const DOT = 0x2e;
 const CLOSE = 0x29;
 const LONGEST_NODE = 256;

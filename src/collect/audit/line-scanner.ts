@@ -1,4 +1,4 @@
-import { NEWLINE } from './bytes.js';
+import { NEWLINE } from '../line-bytes.js';
 
 /** Longest line taken. The kernel writes at most 8970 bytes a record, auditd adds interpretations of a few hundred. */
 export const MAX_LINE_BYTES = 64 * 1024;

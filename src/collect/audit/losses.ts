@@ -2,17 +2,15 @@ import { type ByteText, byteTextFrom } from '../../domain/byte-text.js';
 import type { GapDetected, GapKind } from '../../events/event.js';
 import { contentEventId } from '../../events/identity.js';
 import type { Origin } from '../../events/origin.js';
+import { joinedLines } from '../line-bytes.js';
 import type { ConfigurationGap } from './daemon-records.js';
 import { type Emitter, NO_WITNESS, type Stamp } from './emitter.js';
-import type { SerialGap } from './serial-gaps.js';
+import { AGGREGATION_MS, type SerialGap } from './serial-gaps.js';
 
-/** Losses that began within this time are told as one gap. */
-const AGGREGATION_MS = 2000;
 /** Headless events told as one gap at most. */
 const MAX_HEADLESS = 256;
 /** Their records, which have to fit into one event of ours as its witness. */
 const MAX_HEADLESS_BYTES = 8 * 1024 * 1024;
-const NEWLINE = Buffer.from('\n');
 const US_PER_MS = 1000;
 
 interface Headless {
@@ -176,8 +174,4 @@ function addLine(headless: Headless, line: Buffer): void {
 
 function gapOf(kind: GapKind, from: number | null, to: number | null, detail: ByteText): GapDetected {
   return { kind, of_stream: 'audit', from, to, lost: null, serial_from: null, serial_to: null, detail };
-}
-
-function joinedLines(lines: readonly Buffer[]): Buffer {
-  return Buffer.concat(lines.flatMap((line, i) => (i === 0 ? [line] : [NEWLINE, line])));
 }

@@ -1,12 +1,13 @@
 import type { ByteText } from '../../domain/byte-text.js';
 import type { EventBodies, EventKind } from '../../events/event.js';
 import type { EventSink, Origin } from '../../events/origin.js';
+import { CARRIAGE_RETURN } from '../line-bytes.js';
 import { accessDenied } from './access-denied.js';
 import type { AssembledEvent } from './assembled-event.js';
 import { Assembler, type AssemblySink, EVENT_TIMEOUT_MS } from './assembler.js';
 import { AvcPairs } from './avc-pairs.js';
 import { type AvcRecord, readAvc } from './avc-record.js';
-import { ascii, CARRIAGE_RETURN, matches } from './bytes.js';
+import { ascii, matches } from './bytes.js';
 import { auditdChange, configurationGap, readFields, serviceChange } from './daemon-records.js';
 import { Emitter, type Stamp } from './emitter.js';
 import { LineHeader } from './line-header.js';

@@ -1,4 +1,4 @@
-import { ascii, matches, SPACE, word, wordOf } from './bytes.js';
+import { ascii, MINUS, matches, SPACE, word, wordOf, ZERO } from './bytes.js';
 
 /**
  * Record types told apart by their bytes. `OTHER` is any type that says nothing about relabels; `DAEMON_OTHER` is
@@ -134,12 +134,12 @@ export class TypeName {
 /** `[A-Z0-9_[\]]`, and lower case as some user-space types have it */
 function isNameByte(byte: number): boolean {
   return (
-    (byte >= 0x30 && byte <= 0x39) ||
+    (byte >= ZERO && byte <= ZERO + 9) ||
     (byte >= 0x41 && byte <= 0x5a) ||
     (byte >= 0x61 && byte <= 0x7a) ||
     byte === 0x5f ||
     byte === 0x5b ||
     byte === 0x5d ||
-    byte === 0x2d
+    byte === MINUS
   );
 }

@@ -4,8 +4,8 @@ import type { ByteText } from '../../domain/byte-text.js';
 const REORDER_WINDOW = 64;
 /** A serial further away than this needs a second one on its side: one garbled digit must not invent a gap. */
 const JUMP = 4096;
-/** Holes that began within this time are reported as one. */
-const AGGREGATION_MS = 2000;
+/** Losses that began within this time are told as one gap. */
+export const AGGREGATION_MS = 2000;
 const MAX_NODES = 256;
 const SERIALS = 0x100000000;
 

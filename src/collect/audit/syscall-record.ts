@@ -1,13 +1,5 @@
-import {
-  CARRIAGE_RETURN,
-  EQUALS,
-  GROUP_SEPARATOR,
-  HEX_DIGITS,
-  NO_DIGIT,
-  SPACE,
-  word,
-  wordOf,
-} from './bytes.js';
+import { CARRIAGE_RETURN } from '../line-bytes.js';
+import { EQUALS, GROUP_SEPARATOR, HEX_DIGITS, MINUS, NO_DIGIT, SPACE, word, wordOf, ZERO } from './bytes.js';
 import { type Caller, CallerReader, NO_CALLER } from './caller.js';
 import {
   type Architecture,
@@ -20,8 +12,6 @@ import type { TextCache } from './text-cache.js';
 
 const LETTER_Y = 0x79;
 const LETTER_N = 0x6e;
-const MINUS = 0x2d;
-const ZERO = 0x30;
 const WIDEST_32_BITS = 8;
 /** Longer numbers are garbled: the kernel's have at most 64 bits, and ours must be exact. */
 const LONGEST_HEX = 16;

@@ -6,6 +6,7 @@ import type { Event, EventBodies, EventKind, HostFactsRead } from '../../events/
 import { NOTHING_READ } from '../../events/host-facts.js';
 import { contentEventId } from '../../events/identity.js';
 import type { Origin } from '../../events/origin.js';
+import { NEWLINE } from '../line-bytes.js';
 
 /**
  * Turns a file, or the whole output of a command, into the facts it held at one moment.
@@ -104,6 +105,6 @@ export class Snapshot {
 
   private witness(): Buffer {
     if (this.bytes.length > MAX_WITNESS_BYTES) return Buffer.alloc(0);
-    return this.bytes.at(-1) === 0x0a ? this.bytes.subarray(0, -1) : this.bytes;
+    return this.bytes.at(-1) === NEWLINE ? this.bytes.subarray(0, -1) : this.bytes;
   }
 }

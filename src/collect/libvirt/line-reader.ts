@@ -2,6 +2,7 @@ import { type ByteText, byteTextFrom } from '../../domain/byte-text.js';
 import type { Event, EventBodies, EventKind, Stream } from '../../events/event.js';
 import { contentEventId } from '../../events/identity.js';
 import type { EventSink, Origin, Reader } from '../../events/origin.js';
+import { joinedLines } from '../line-bytes.js';
 import { type Line, LineSplitter, withoutCarriageReturn } from './lines.js';
 
 /** Equal lines at one stamp are counted over at most this many different ones. */
@@ -63,7 +64,7 @@ export abstract class LineReader implements Reader {
     { part = '', identity }: { part?: string; identity?: Buffer } = {},
   ): void {
     const { cluster, host, boot } = this.origin;
-    const content = identity ?? joined(lines.map((line) => withoutCarriageReturn(line.raw)));
+    const content = identity ?? joinedLines(lines.map((line) => withoutCarriageReturn(line.raw)));
     const event = {
       cluster,
       host,
@@ -72,7 +73,7 @@ export abstract class LineReader implements Reader {
       sequence: lines[0]?.number ?? 0,
       at,
       id: this.idOf(at, part === '' ? content : Buffer.concat([content, Buffer.from(`\0${part}`)])),
-      witness: joined(lines.map((line) => line.raw)),
+      witness: joinedLines(lines.map((line) => line.raw)),
       kind,
       body,
     };
@@ -116,10 +117,4 @@ export abstract class LineReader implements Reader {
     this.given.set(first, ordinal + 1);
     return ordinal === 0 ? first : contentEventId(host, boot, this.stream, at, content, ordinal);
   }
-}
-
-function joined(lines: readonly Buffer[]): Buffer {
-  const [first] = lines;
-  if (lines.length === 1 && first !== undefined) return first;
-  return Buffer.concat(lines.flatMap((line, i) => (i === 0 ? [line] : [Buffer.from('\n'), line])));
 }

@@ -1,8 +1,8 @@
+import { CARRIAGE_RETURN, NEWLINE } from '../line-bytes.js';
+
 /** A line longer than this is no line of ours; it is rejected and only its beginning is kept. */
 export const MAX_LINE_BYTES = 64 * 1024;
 const KEPT_OF_LONG_LINE_BYTES = 256;
-const NEWLINE = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
 
 /** One line of a stream that may go on across files. */
 export interface Line {

@@ -1,7 +1,7 @@
 import { printable } from '../../domain/byte-text.js';
 import { clockTime, dateOf } from '../../domain/time.js';
 import { padEnd, width, wrap } from './columns.js';
-import type { Page } from './page.js';
+import { INDENT, type Page } from './page.js';
 import type { Row } from './rows.js';
 import { count, duration, show } from './words.js';
 
@@ -10,7 +10,6 @@ import { count, duration, show } from './words.js';
  * compare down a lane, never across, as each is on its own host's clock.
  */
 
-const INDENT = '  ';
 const TIME_COLUMNS = '01:11:48.345  '.length;
 /** Narrower lanes would break every word; then hosts become a column of names. */
 const LANE_COLUMNS_MIN = 20;

@@ -9,7 +9,7 @@ export interface Page {
   full: boolean;
 }
 
-const INDENT = '  ';
+export const INDENT = '  ';
 
 /** A blank line and a title; a note follows it where it fits, else below it. */
 export function heading(page: Page, title: string, note = ''): string {
