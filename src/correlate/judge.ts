@@ -147,7 +147,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
  * the one can take the disk from the other.
  */
 export function isDoubtful({ event: { body }, storage, file }: ImageCall): boolean {
-  if (body.success !== true || storage?.shared !== true || !asksForOwner(body)) return false;
+  if (body.success !== true || storage?.shared === false || !asksForOwner(body)) return false;
   const use = useByAll(file);
   return use.readOnly || use.shareable;
 }
@@ -163,7 +163,7 @@ export function judgeUnlisted(
   const at = custody.at(call.record.host, call.position, isByLibvirt(body));
   if (at.kind === 'this-host' || at.kind === 'nobody') return null;
   const needs = at.candidates.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));
-  if (!needs.some((need) => asksWhatIsNeeded(body, need, use) === 'different')) return null;
+  if (needs.every((need) => asksWhatIsNeeded(body, need, use) === 'same')) return null;
   const known: Known = {
     call,
     guest: custody.guest,
