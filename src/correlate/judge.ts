@@ -162,8 +162,8 @@ export function judgeUnlisted(
   const use = useByAll(call.file);
   const at = custody.at(call.record.host, call.position, isByLibvirt(body));
   if (at.kind === 'this-host' || at.kind === 'nobody') return null;
-  const needs = at.candidates.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));
-  if (needs.every((need) => asksWhatIsNeeded(body, need, use) === 'same')) return null;
+  const { answer, need, certain } = answerFor(body, at.candidates, custody, call, use, context);
+  if (answer === 'same') return null;
   const known: Known = {
     call,
     guest: custody.guest,
@@ -171,8 +171,8 @@ export function judgeUnlisted(
     owner: ownerNamed(at),
     proof: [],
     owners: at.candidates,
-    need: needs[0] ?? null,
-    needIsCertain: needs.length === 1,
+    need,
+    needIsCertain: certain,
     use,
     local: at.local,
   };
@@ -260,7 +260,7 @@ function answerFor(
   for (const record of context.records.values()) {
     if (record.host === call.record.host || !record.facts.hypervisor) continue;
     // no incarnation of the owner is on record, or a hole could hide one: what this hypervisor's guests need
-    if (needs.length === 0 || !custody.isWhole(record)) {
+    if (owners.length === 0 || !custody.isWhole(record)) {
       needs.push({ owner: hostDacLabel(record), context: null, processContext: null });
     }
   }
@@ -271,6 +271,13 @@ function answerFor(
   const answers = new Set(needs.map((need) => asksWhatIsNeeded(body, need, use)));
   const need = needs[0] ?? null;
   const certain = new Set(needs.map((each) => JSON.stringify(each))).size === 1;
+  // where the clocks alone tell the order of the hand-overs, any owner on record may have been the one
+  if (custody.ambiguous && answers.has('same')) {
+    for (const other of custody.allIncarnations) {
+      if (other.owns === null || other.host === call.record.host) continue;
+      answers.add(asksWhatIsNeeded(body, needOf(other, context.records.get(other.host) as HostRecord), use));
+    }
+  }
   if (answers.size === 1) return { answer: [...answers][0] as Answer, asked, need, certain };
   return { answer: 'unknown', asked, need, certain };
 }

@@ -114,11 +114,12 @@ function surelyOwned(incarnation: Incarnation, record: HostRecord, position: num
     next ??
     (ENDS_OF_OWNERS.has(incarnation.endReason ?? '') && !incarnation.endUnseen ? incarnation.ended : null);
   if (until !== null) {
+    // one process from one sign to the next: a hand-over in between came to nothing
+    if (coversAny(record, START_STOP_STREAMS, since, until)) return true;
     const undisturbed =
       coversAny(record, START_STOP_STREAMS, position, until) &&
       coversAny(record, LIFECYCLE_STREAMS, position, until);
-    if (present || undisturbed) return true;
-    return false;
+    if (undisturbed) return true;
   }
   if (!LIFECYCLE_STREAMS.some((stream) => record.streams.has(stream))) return present;
   return present && coversAny(record, LIFECYCLE_STREAMS, since, position);

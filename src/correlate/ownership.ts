@@ -10,6 +10,9 @@ import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 /** libvirt cleans up after a failed start within this time of recording the failure. */
 const CLEAN_UP_US = 120_000_000;
 
+/** A guest is stopped for a fraction of this when it is switched over (migrate-setmaxdowntime: 0.3 s unless told). */
+const SWITCH_OVER_US = 5_000_000;
+
 type Local<S extends LocalState['state']> = Extract<LocalState, { state: S }>;
 
 /** Answers who owned the guest, for one way in which it can have gone from host to host. */
@@ -43,7 +46,7 @@ export class Ownership {
       case 'starting':
         return this.asStarting(local, host);
       case 'incoming':
-        return this.asIncoming(local, host);
+        return this.asIncoming(local, host, position, byLibvirt);
       case 'handing-over':
         return this.asHandingOver(local, host);
       case 'absent':
@@ -114,9 +117,13 @@ export class Ownership {
     return this.unknown(local, [...rivals, incarnation], orderMissing(), true);
   }
 
-  private asIncoming(local: Local<'incoming'>, host: string): Custody {
+  private asIncoming(local: Local<'incoming'>, host: string, position: number, byLibvirt: boolean): Custody {
     const { incarnation } = local;
     const proven = incarnation.kind === 'incoming' && local.sure;
+    if (proven && !byLibvirt && this.isSwitchingOver(incarnation, position)) {
+      const sources = this.sourcesOf(incarnation);
+      return this.unknown(local, [...sources, incarnation], orderMissing(), true);
+    }
     if (proven) return this.ofSource(incarnation, incomingProof(incarnation), local);
     const spanning = this.spanning(...this.ownedAround(incarnation), host, incarnation.kind === 'incoming');
     if (spanning && incarnation.owns === null)
@@ -125,6 +132,16 @@ export class Ownership {
       return { kind: 'this-host', incarnation, starting: false, proof: ['P7-own-incarnation'] };
     }
     return this.unknown(local, this.others(host), guestState(host));
+  }
+
+  /**
+   * Shortly before the guest resumed here it may have been stopped there already, which this host does not see.
+   * libvirt itself labels nothing in that time.
+   */
+  private isSwitchingOver({ host, started, owns }: Incarnation, position: number): boolean {
+    if (started === null || owns === null || position <= started) return false;
+    const { times } = this.records.get(host) as HostRecord;
+    return (times[owns] as number) - (times[position] as number) <= SWITCH_OVER_US;
   }
 
   private asHandingOver(local: Local<'handing-over'>, host: string): Custody {
