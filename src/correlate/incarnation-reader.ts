@@ -339,7 +339,8 @@ class IncarnationReader {
    */
   private beginUnseen(owned: boolean, position: number, certain = owned): Incarnation {
     const since = Math.max(this.incarnations.at(-1)?.ended ?? BEFORE, this.absentAt);
-    const fromBefore = since === BEFORE && coversAny(this.record, START_STOP_STREAMS, BEFORE, position);
+    const until = this.endOfMoment(position);
+    const fromBefore = since === BEFORE && coversAny(this.record, START_STOP_STREAMS, BEFORE, until);
     const begun = this.begin(since);
     begun.started = since;
     if (fromBefore && owned) begun.owns = BEFORE;
@@ -390,6 +391,13 @@ class IncarnationReader {
     // what a paused source says is no sign that it still owns the guest
     if (this.open.owns !== null && this.open.handOvers.at(-1)?.result !== 'open')
       this.open.signs.push(position);
+  }
+
+  /** The last position at which the record of a start can stand of which this is the first sign. */
+  private endOfMoment(position: number): number {
+    let last = position;
+    while (this.sameMoment(position, last + 1)) last++;
+    return last;
   }
 
   private sameMoment(a: number, b: number): boolean {

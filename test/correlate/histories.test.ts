@@ -35,15 +35,24 @@ const ONE_SEED = process.env['HISTORY_SEED'];
 const FAULT = process.env['HISTORY_FAULT'] ?? '';
 const RANDOM_SEED = 1e6 + Math.floor(Math.random() * 1e9);
 
-/** A share of the fixed seeds, and one of chance. */
-function seeds(share: number): number[] {
+/** Seeds that chance found a wrong verdict with, by what it was wrong about. */
+const INCIDENTS = {
+  collected: [21_163, 22_177],
+  incomplete: [22_909, 22_976],
+  lost: [20_539, 21_040, 22_177],
+  streamMissing: [20_027, 20_407, 21_054, 21_884, 22_133],
+};
+
+/** A share of the fixed seeds, those that were once judged wrongly, and one of chance. */
+function seeds(share: number, incidents: readonly number[] = []): number[] {
   if (ONE_SEED !== undefined) return [Number(ONE_SEED)];
-  return [...Array.from({ length: Math.ceil(COUNT * share) }, (_, index) => index), RANDOM_SEED];
+  const fixed = Array.from({ length: Math.ceil(COUNT * share) }, (_, index) => index);
+  return [...fixed, ...incidents, RANDOM_SEED];
 }
 
 describe('the report on a simulated history', () => {
   it('agrees with the truth where all was collected', () => {
-    checkAll(seeds(0.6), { complete: true }, ({ plan, history, report }) =>
+    checkAll(seeds(0.6, INCIDENTS.collected), { complete: true }, ({ plan, history, report }) =>
       contradictions(plan, history.truth, report),
     );
   });
@@ -62,7 +71,7 @@ describe('the report on a simulated history', () => {
   });
 
   it('agrees with the truth, or doubts, where something was not collected', () => {
-    checkAll(seeds(0.4), {}, ({ plan, history, report }) =>
+    checkAll(seeds(0.4, INCIDENTS.incomplete), {}, ({ plan, history, report }) =>
       // with mounts or lists of images missing a call cannot always be tied to a guest
       contradictions(plan, history.truth, report).filter(({ kind }) => !kind.startsWith('violation without')),
     );
@@ -104,7 +113,7 @@ describe('the report on a disturbed history', () => {
   });
 
   it('never flips a verdict when events are lost and the gaps are marked', () => {
-    checkAll(seeds(0.3), { complete: true }, ({ plan, history, report }) => {
+    checkAll(seeds(0.3, INCIDENTS.lost), { complete: true }, ({ plan, history, report }) => {
       const random = new Random(plan.seed);
       const share = random.pick([0.02, 0.1, 0.4]);
       const disturbed = reportOn(removeAndMarkGap(history.events, () => random.chance(share)));
@@ -113,7 +122,7 @@ describe('the report on a disturbed history', () => {
   });
 
   it('never flips a verdict when a whole stream of a host is missing', () => {
-    checkAll(seeds(0.2), { complete: true }, ({ plan, history, report }) => {
+    checkAll(seeds(0.2, INCIDENTS.streamMissing), { complete: true }, ({ plan, history, report }) => {
       const random = new Random(plan.seed);
       const { host, stream } = random.pick(history.events.filter((event) => event.stream !== 'collector'));
       const disturbed = reportOn(dropStream(history.events, host, stream));
