@@ -25,6 +25,9 @@ const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
 /** The streams of one host tell of one start or stop within this time of each other. */
 const SAME_MOMENT_US = 10_000_000;
 
+/** QEMU tells of a migration's setup before libvirt has written that it started QEMU, by less than this. */
+const START_FOLLOWS_US = 1_000_000;
+
 /** Reads one guest's marks in the order of one host's record. */
 class IncarnationReader {
   readonly incarnations: Incarnation[] = [];
@@ -258,7 +261,7 @@ class IncarnationReader {
     this.jobStatus = status;
     if (!this.open) {
       // the status of an incoming guest reads the same: only with its start on record is it told apart
-      this.beginUnseen(true, position, false).provisionalSince = position;
+      this.beginUnseen(true, position, false, this.endOfStart(position)).provisionalSince = position;
     }
     const current = this.open as unknown as Incarnation;
     this.see(position);
@@ -336,10 +339,10 @@ class IncarnationReader {
    * then nothing before this mark is certain.
    *
    * @param owned the mark is one that only an owner gives
+   * @param until where the record of the start would stand at the latest, if it began with this mark
    */
-  private beginUnseen(owned: boolean, position: number, certain = owned): Incarnation {
+  private beginUnseen(owned: boolean, position: number, certain = owned, until = position): Incarnation {
     const since = Math.max(this.incarnations.at(-1)?.ended ?? BEFORE, this.absentAt);
-    const until = this.endOfMoment(position);
     const fromBefore = since === BEFORE && coversAny(this.record, START_STOP_STREAMS, BEFORE, until);
     const begun = this.begin(since);
     begun.started = since;
@@ -394,9 +397,11 @@ class IncarnationReader {
   }
 
   /** The last position at which the record of a start can stand of which this is the first sign. */
-  private endOfMoment(position: number): number {
+  private endOfStart(position: number): number {
+    const { times } = this.record;
+    const latest_us = (times[position] as number) + START_FOLLOWS_US;
     let last = position;
-    while (this.sameMoment(position, last + 1)) last++;
+    while (last + 1 < times.length && (times[last + 1] as number) <= latest_us) last++;
     return last;
   }
 
