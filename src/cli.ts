@@ -2,12 +2,7 @@
 import { relative } from 'node:path';
 import { outputOf } from './commands/io.js';
 import { run } from './commands/program.js';
-
-const interrupted = new AbortController();
-
-// The first Ctrl-C lets the command tidy up, the second one ends it.
-process.once('SIGINT', () => interrupted.abort());
-process.once('SIGTERM', () => interrupted.abort());
+import { stopSignal } from './telemetry/process-signals.js';
 
 // `migration-audit replay … | head` is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -20,7 +15,8 @@ process.exitCode = await run(process.argv.slice(2), {
   err: outputOf(process.stderr),
   env: process.env,
   self: selfOf(process.argv[1] ?? ''),
-  signal: interrupted.signal,
+  // The first Ctrl-C lets the command tidy up, the second one ends it.
+  signal: stopSignal(process, (code) => process.exit(code)),
 });
 
 function selfOf(script: string): string {

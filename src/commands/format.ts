@@ -7,7 +7,7 @@ import type { Page } from './text/page.js';
 import { reportPage } from './text/report-page.js';
 import { styleFor } from './text/style.js';
 
-type Format = 'text' | 'json' | 'ndjson';
+export type Format = 'text' | 'json' | 'ndjson';
 
 export interface OutputOptions {
   format: Format;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
+import { configCommand } from './config.js';
 import { demoCommand } from './demo.js';
 import { findingsCommand } from './findings.js';
 import { EXIT, type Io, reportError, type SetExit } from './io.js';
@@ -49,9 +50,16 @@ function programFor(io: Io, setExit: SetExit): Command {
     })
     .exitOverride()
     .addHelpText('after', EPILOGUE);
-  for (const command of [replayCommand, findingsCommand, timelineCommand, demoCommand])
-    program.addCommand(command(io, setExit).copyInheritedSettings(program));
+  for (const command of [replayCommand, findingsCommand, timelineCommand, configCommand, demoCommand])
+    program.addCommand(withSettingsOf(program, command(io, setExit)));
   return program;
+}
+
+/** Commands are made before they have a parent, and so are their own commands. */
+function withSettingsOf(parent: Command, command: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const below of command.commands) withSettingsOf(command, below);
+  return command;
 }
 
 const HELP_COLUMNS_MAX = 110;

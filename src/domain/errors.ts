@@ -5,6 +5,11 @@
 export const ERRORS = {
   MA_USAGE: { exit: 2, what: 'the command line cannot be used', hint: 'see migration-audit --help' },
   MA_CONFIG: { exit: 2, what: 'the configuration cannot be used', hint: 'correct the named key' },
+  MA_LISTEN: {
+    exit: 3,
+    what: 'the address cannot be listened on',
+    hint: 'change listen.address or listen.port, or stop what holds the port',
+  },
   MA_NOT_FOUND: { exit: 3, what: 'no such file or directory', hint: 'check the path' },
   MA_UNREADABLE: { exit: 3, what: 'cannot be read', hint: 'check its permissions and type' },
   MA_NOT_A_CAPTURE: {

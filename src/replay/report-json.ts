@@ -1,4 +1,5 @@
 import type { Report } from '../domain/report.js';
+import { safeJson } from '../domain/safe-json.js';
 import { rfc3339 } from '../domain/time.js';
 
 /**
@@ -65,16 +66,4 @@ export function* ndjsonLines(report: Partial<Report>): Generator<string> {
   for (const section of Object.keys(TYPE_OF_SECTION) as (keyof Report)[])
     for (const item of json[section] ?? [])
       yield `${safeJson({ type: TYPE_OF_SECTION[section], ...item })}\n`;
-}
-
-/** What JSON leaves as it is and a terminal would obey or hide: C1 controls, direction marks, separators, tags. */
-const OBEYED_BY_TERMINALS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
-
-/** JSON that is safe to show: those characters occur in strings only, where `\uXXXX` means the same. */
-function safeJson(value: unknown): string {
-  return JSON.stringify(value).replace(OBEYED_BY_TERMINALS, (characters) =>
-    [...Array(characters.length).keys()]
-      .map((i) => `\\u${characters.charCodeAt(i).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
 }

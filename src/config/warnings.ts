@@ -1,0 +1,29 @@
+import { BlockList, isIPv6 } from 'node:net';
+import type { Configuration } from './schema.js';
+
+/** What is allowed, and has consequences that whoever configured it may not have meant. */
+export function warningsOf({ listen, store }: Configuration): string[] {
+  const warnings: string[] = [];
+  if (!isLoopback(listen.address))
+    warnings.push(
+      `listen.address: ${listen.address} can be reached from other hosts, and asks nobody for a password`,
+    );
+  if (store.kind === 'http' && store.password !== null && isSentInClear(store.url))
+    warnings.push(`store.url: ${store.url} sends the password unencrypted; https would not`);
+  return warnings;
+}
+
+function isSentInClear(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return (
+    protocol === 'http:' && hostname !== 'localhost' && !isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'))
+  );
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+function isLoopback(address: string): boolean {
+  return LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}
