@@ -1,6 +1,6 @@
 import type { Cause } from '../domain/verdict.js';
 import type { PathQuality, RelabelCall, RelabelObserved } from '../events/event.js';
-import type { CausalWindow, ImageUse } from './ledger.js';
+import type { CausalWindow, ImageUse, RelabelEntry } from './ledger.js';
 import { DAEMON, subjectOf } from './records.js';
 import { actOn, type Stage } from './stage.js';
 import { syscallRecords, UNSET_ID } from './witness.js';
@@ -64,62 +64,38 @@ export function relabel(stage: Stage, host: SimHost, act: RelabelAct): void {
   const { call, file, asked, actor } = act;
   const seen = shownTo(host, viewOf(host, file, stage.scheduler.now_us));
   const { errno, effective } = setLabel(host, file, asked);
-  const moment = actOn(stage, host);
   const isXattr = asked.context !== null;
   const logsAvc = isXattr && errno === 0 && host.plan.logs_relabel_avc;
-  const named = act.named ?? { name: pathOn(host, file), quality: 'absolute' as const };
-  const args = argumentsOf(act);
-  const dev = deviceOn(host, file);
-  const records = syscallRecords({
-    number: X86_64_NUMBERS[call],
-    args,
-    success: errno === 0,
-    exit: -errno,
-    ...actor,
-    commandLine: actor.command_line,
-    key: isXattr ? 'label-xattr' : 'label-dac',
-    path: { ...seen, name: named.name, inode: file.inode, dev },
-  });
-  if (logsAvc) records.unshift(...relabelAvcs(host, act, seen.context ?? ''));
-  const event = stage.log.audit(host, records, 'RelabelObserved', (serial) => ({
-    ...commonFields(actor),
-    serial,
+  const attribute = {
+    attribute: 'security.selinux',
+    attribute_confidence: logsAvc ? 'certain' : 'likely',
+  } as const;
+  recordCall(stage, host, {
     call,
-    success: errno === 0,
-    exit: errno === 0 ? 0 : -errno,
-    asked_uid: asked.uid,
-    asked_gid: asked.gid,
-    asked_context: logsAvc ? asked.context : null,
-    path: named.name,
-    path_quality: named.quality,
-    dev,
-    inode: file.inode,
-    before_uid: seen.uid,
-    before_gid: seen.gid,
-    before_mode: seen.mode,
-    before_context: seen.context,
-    attribute: isXattr ? 'security.selinux' : null,
-    attribute_confidence: isXattr ? (logsAvc ? 'certain' : 'likely') : null,
-    value_size: asked.context === null ? null : asked.context.length + 1,
+    file,
+    actor,
+    named: act.named ?? { name: pathOn(host, file), quality: 'absolute' },
+    args: argumentsOf(act),
+    errno,
     key: isXattr ? 'label-xattr' : 'label-dac',
-  }));
-  if (event === null) return;
-  stage.ledger.relabel({
-    id: event.id,
-    serial: (event.body as RelabelObserved).serial,
-    moment,
-    window: act.window ?? null,
-    path: pathOn(host, file),
-    file: `${file.storage.name}/${file.name}`,
-    shared: isShared(file.storage),
-    effective,
-    asked,
-    asked_logged: !isXattr || logsAvc,
-    mounts_read: host.plan.facts_at !== 'never',
-    uses: usesOf(stage, file),
-    cause: act.cause,
+    seen,
+    avcs: logsAvc ? relabelAvcs(host, act, seen.context ?? '') : [],
+    logged: { ...asked, context: logsAvc ? asked.context : null },
+    ...(isXattr ? attribute : NO_ATTRIBUTE),
+    value_size: asked.context === null ? null : asked.context.length + 1,
+    truth: {
+      window: act.window ?? null,
+      effective,
+      asked,
+      asked_logged: !isXattr || logsAvc,
+      mounts_read: host.plan.facts_at !== 'never',
+      cause: act.cause,
+    },
   });
 }
+
+const NO_ATTRIBUTE = { attribute: null, attribute_confidence: null };
+const NOTHING_ASKED: LabelRequest = { uid: null, gid: null, context: null };
 
 /** An attribute that is no label: libvirt's own memory, or somebody's user.* attribute. */
 export function setOtherAttribute(
@@ -130,57 +106,96 @@ export function setOtherAttribute(
   call: 'setxattr' | 'removexattr',
   value_size: number | null,
 ): void {
-  const seen = shownTo(host, labelOn(host, file));
-  const path = pathOn(host, file);
+  recordCall(stage, host, {
+    call,
+    file,
+    actor,
+    named: { name: pathOn(host, file), quality: 'absolute' },
+    args: ['7f1058037a40', '55b28131dbf0', '7f105803a8c0', (value_size ?? 0).toString(16)],
+    errno: 0,
+    key: 'label-xattr',
+    seen: shownTo(host, labelOn(host, file)),
+    avcs: [],
+    logged: NOTHING_ASKED,
+    ...otherAttribute(actor, call),
+    value_size,
+    truth: {
+      window: null,
+      effective: false,
+      asked: NOTHING_ASKED,
+      asked_logged: true,
+      mounts_read: true,
+      cause: null,
+    },
+  });
+}
+
+/** A call that was made: what its record shows of it, and what was true of it. */
+interface MadeCall extends Pick<RelabelObserved, 'attribute' | 'attribute_confidence' | 'value_size'> {
+  call: SimulatedCall;
+  file: SimFile;
+  actor: Actor;
+  named: { name: string; quality: PathQuality };
+  args: [string, string, string, string];
+  /** 0 when it succeeded */
+  errno: number;
+  /** of the audit rule that caught it */
+  key: string;
+  /** the label before, as this host showed it */
+  seen: FileLabel;
+  /** AVC records, which come before the others */
+  avcs: [string, string][];
+  /** what was asked for, as far as the records state it */
+  logged: LabelRequest;
+  truth: Pick<RelabelEntry, 'window' | 'effective' | 'asked' | 'asked_logged' | 'mounts_read' | 'cause'>;
+}
+
+/** Writes the call's record and, where that was not lost, remembers the truth about it. */
+function recordCall(stage: Stage, host: SimHost, made: MadeCall): void {
+  const { call, file, actor, named, errno, key, seen, logged } = made;
+  const moment = actOn(stage, host);
+  const outcome = { success: errno === 0, exit: errno === 0 ? 0 : -errno };
   const dev = deviceOn(host, file);
-  const size = (value_size ?? 0).toString(16);
   const records = syscallRecords({
     number: X86_64_NUMBERS[call],
-    args: ['7f1058037a40', '55b28131dbf0', '7f105803a8c0', size],
-    success: true,
-    exit: 0,
+    args: made.args,
+    ...outcome,
     ...actor,
     commandLine: actor.command_line,
-    key: 'label-xattr',
-    path: { ...seen, name: path, inode: file.inode, dev },
+    key,
+    path: { ...seen, name: named.name, inode: file.inode, dev },
   });
-  const moment = actOn(stage, host);
-  const event = stage.log.audit(host, records, 'RelabelObserved', (serial) => ({
+  const event = stage.log.audit(host, [...made.avcs, ...records], 'RelabelObserved', (serial) => ({
     ...commonFields(actor),
     serial,
     call,
-    success: true,
-    exit: 0,
-    asked_uid: null,
-    asked_gid: null,
-    asked_context: null,
-    path,
-    path_quality: 'absolute',
+    ...outcome,
+    asked_uid: logged.uid,
+    asked_gid: logged.gid,
+    asked_context: logged.context,
+    path: named.name,
+    path_quality: named.quality,
     dev,
     inode: file.inode,
     before_uid: seen.uid,
     before_gid: seen.gid,
     before_mode: seen.mode,
     before_context: seen.context,
-    ...otherAttribute(actor, call),
-    value_size,
-    key: 'label-xattr',
+    attribute: made.attribute,
+    attribute_confidence: made.attribute_confidence,
+    value_size: made.value_size,
+    key,
   }));
   if (event === null) return;
   stage.ledger.relabel({
     id: event.id,
     serial: (event.body as RelabelObserved).serial,
     moment,
-    window: null,
-    path,
+    path: pathOn(host, file),
     file: `${file.storage.name}/${file.name}`,
     shared: isShared(file.storage),
-    effective: false,
-    asked: { uid: null, gid: null, context: null },
-    asked_logged: true,
-    mounts_read: true,
     uses: usesOf(stage, file),
-    cause: null,
+    ...made.truth,
   });
 }
 
