@@ -7,6 +7,8 @@ export interface Origin {
   boot: string | null;
   /** path for messages */
   file: string;
+  /** where the sequence of the events begins, for a stream that several readers read one after the other; else 0 */
+  sequence_from?: number;
 }
 
 /** Why some bytes became no event. */
@@ -40,6 +42,19 @@ export interface Reader {
    * again. Whoever keeps an event for long should copy its witness, lest it hold the whole chunk.
    */
   write(chunk: Buffer): void;
+  /** Nothing has come for a while: hands on what was held only because more of it might follow. A cut line stays. */
+  quiet(): void;
   /** No more bytes: what is unfinished is handed on as unfinished. */
   end(): void;
+}
+
+/** A reader whose work another one can take up, after this process has ended. */
+export interface ResumableReader extends Reader {
+  /**
+   * Bytes at the end of what was written of which something is not handed on yet: they have to be read again. More
+   * than were written of the present file when it begins in the one before.
+   */
+  unsettled_bytes(): number;
+  /** What the next reader of the stream is given to know, as it stands where those bytes begin; printable ASCII. */
+  memory(): string;
 }

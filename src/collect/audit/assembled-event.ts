@@ -12,6 +12,8 @@ export class AssembledEvent {
   node: ByteText | null = null;
   at_ms = 0;
   serial = 0;
+  /** where its first line stands in the file at hand; negative when it stands in one before */
+  offset = 0;
   /** records so far, in the order of the stream; valid indexes of `types`, `bytes`, `bodies` and `ends` */
   count = 0;
   readonly types: RecordType[] = [];
@@ -24,10 +26,11 @@ export class AssembledEvent {
   /** the lines so far lie one after the other in one buffer */
   #contiguous = true;
 
-  begin(node: ByteText | null, at_ms: number, serial: number): void {
+  begin(node: ByteText | null, at_ms: number, serial: number, offset: number): void {
     this.node = node;
     this.at_ms = at_ms;
     this.serial = serial;
+    this.offset = offset;
     this.count = 0;
     this.#typesSeen = 0;
     this.#contiguous = true;

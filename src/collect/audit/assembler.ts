@@ -2,7 +2,7 @@ import { getOrMake } from '../../domain/group.js';
 import { AssembledEvent } from './assembled-event.js';
 import { Gate, gateOf } from './gate.js';
 import type { LineHeader } from './line-header.js';
-import { Fate, RecentEvents } from './recent-events.js';
+import { Fate, type PastEvent, RecentEvents } from './recent-events.js';
 import { RecordType } from './record-type.js';
 
 /** auparse's end_of_event_timeout: an event is over when a record 2 s younger is seen, in log time. */
@@ -46,6 +46,8 @@ export class Assembler {
   #waitingCount = 0;
   #longestWaiting: AssembledEvent | null = null;
   readonly #pool: AssembledEvent[] = [];
+  /** file offset of index 0 of the buffer that records are given in */
+  bytesOffset = 0;
   #proctitlesSeen = false;
 
   constructor(sink: AssemblySink) {
@@ -55,6 +57,20 @@ export class Assembler {
   /** Whether this stream has PROCTITLE records at all; an exclude rule can keep them out. */
   get hasProctitles(): boolean {
     return this.#proctitlesSeen;
+  }
+
+  /** The events read last, of which records may follow. Whoever goes on from here will find the open ones handed on. */
+  get neighbours(): PastEvent[] {
+    const open = [...this.#waiting.values()].flat();
+    if (this.#current !== null) open.push(this.#current);
+    const done = open.map(({ node, at_ms, serial }) => ({ node, at_ms, serial, fate: Fate.DONE }));
+    return [...this.#recent.neighbours(), ...done];
+  }
+
+  /** Goes on where another reader stopped. */
+  remember(proctitles: boolean, neighbours: readonly PastEvent[]): void {
+    this.#proctitlesSeen = proctitles;
+    for (const { node, at_ms, serial, fate } of neighbours) this.#recent.remember(node, at_ms, serial, fate);
   }
 
   /** To be called when a line has another stamp than the line before it, before `record`. */
@@ -119,6 +135,20 @@ export class Assembler {
     this.#longestWaiting = null;
   }
 
+  /** Where the first line of the oldest open event stands; infinite when none is open. */
+  oldestOffset(): number {
+    let oldest = this.#current?.offset ?? Number.POSITIVE_INFINITY;
+    for (const events of this.#waiting.values())
+      for (const { offset } of events) oldest = Math.min(oldest, offset);
+    return oldest;
+  }
+
+  /** The next file begins: what stands in the one before, of this length, lies before offset 0. */
+  nextFile(length: number): void {
+    if (this.#current !== null) this.#current.offset -= length;
+    for (const events of this.#waiting.values()) for (const event of events) event.offset -= length;
+  }
+
   #syscall(header: LineHeader, bytes: Buffer, start: number, end: number): void {
     const gate = this.#current === null ? gateOf(bytes, header.bodyStart, end) : Gate.OURS;
     if (gate === Gate.OURS) {
@@ -139,7 +169,7 @@ export class Assembler {
         return;
       }
       this.#current = this.#pool.pop() ?? new AssembledEvent();
-      this.#current.begin(header.node, header.at_ms, header.serial);
+      this.#current.begin(header.node, header.at_ms, header.serial, this.bytesOffset + start);
     }
     this.#append(this.#current, header, bytes, start, end);
   }

@@ -28,6 +28,11 @@ export class AvcPairs {
     return this.#waiting.length === 0;
   }
 
+  /** Stamp of the oldest half; infinite when there is none. */
+  get since_ms(): number {
+    return this.#waiting[0]?.stamp.at_ms ?? Number.POSITIVE_INFINITY;
+  }
+
   add(relabel: AvcRelabel): void {
     if (relabel.body.asked_context !== null && relabel.body.before_context !== null) {
       this.#emit(relabel);

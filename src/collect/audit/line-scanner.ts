@@ -54,6 +54,16 @@ export class LineScanner {
     this.#offset += chunk.length;
   }
 
+  /** Bytes of the file so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Where the line begins that is not finished yet. */
+  get lineOffset(): number {
+    return this.#carriedBytes > 0 ? this.#carriedOffset : this.#offset;
+  }
+
   /** The file is over: what it ended with counts as a line. The next file begins at offset 0. */
   endFile(): void {
     if (this.#carriedBytes > 0) this.#finishCarried();

@@ -48,6 +48,13 @@ export class Losses {
     return this.#headless !== null || this.#unreadable !== null;
   }
 
+  /** Stamp before the first of what waits; infinite when nothing does. */
+  get since_ms(): number {
+    const headless_ms = this.#headless?.first.at_ms ?? Number.POSITIVE_INFINITY;
+    if (this.#unreadable === null) return headless_ms;
+    return Math.min(headless_ms, this.#unreadable.after?.at_ms ?? 0);
+  }
+
   /**
    * A CWD, PATH or PROCTITLE record whose SYSCALL record was never written.
    *

@@ -13,6 +13,7 @@ import { Emitter, type Stamp } from './emitter.js';
 import { LineHeader } from './line-header.js';
 import type { LineSink } from './line-scanner.js';
 import { Losses } from './losses.js';
+import type { Memory } from './memory.js';
 import { RecordType } from './record-type.js';
 import { RelabelInterpreter } from './relabel.js';
 import { SerialGaps } from './serial-gaps.js';
@@ -37,7 +38,7 @@ export class RecordRouter implements LineSink, AssemblySink {
   readonly #losses: Losses;
   readonly #pairs: AvcPairs;
   readonly #serials: SerialGaps;
-  #lines = 0;
+  #lines: number;
   #foreignLines = 0;
   #foreignBytes = 0;
   /** file offset of index 0 of the buffer of the line at hand */
@@ -51,6 +52,7 @@ export class RecordRouter implements LineSink, AssemblySink {
   constructor(origin: Origin, sink: EventSink) {
     this.#sink = sink;
     this.#file = origin.file;
+    this.#lines = origin.sequence_from ?? 0;
     this.#emitter = new Emitter(origin, sink);
     this.#losses = new Losses(origin, this.#emitter);
     this.#pairs = new AvcPairs(({ stamp, sequence, body, witness }) => {
@@ -59,8 +61,42 @@ export class RecordRouter implements LineSink, AssemblySink {
     this.#serials = new SerialGaps((gap) => this.#losses.missingSerials(gap, this.#lines));
   }
 
-  beginFile(file: string): void {
+  /** @param passed length of the file before */
+  beginFile(file: string, passed: number): void {
     this.#file = file;
+    this.#assembler.nextFile(passed);
+  }
+
+  /** Where the first line stands that belongs to an open event; infinite when none is open. */
+  get openSince(): number {
+    return this.#assembler.oldestOffset();
+  }
+
+  /** Log time since which something else waits to be told: half a pair, a hole in the serials, a loss. */
+  get pendingSince_ms(): number {
+    return Math.min(this.#pairs.since_ms, this.#losses.since_ms, this.#serials.since_ms);
+  }
+
+  /** Stamp of the last line. */
+  get reached_ms(): number {
+    return this.#at_ms;
+  }
+
+  /** What a later reader has to know of the lines before. */
+  get memory(): Memory {
+    const { hasProctitles: proctitles, neighbours } = this.#assembler;
+    return { proctitles, serials: this.#serials.memory, neighbours };
+  }
+
+  remember({ proctitles, serials, neighbours }: Memory): void {
+    this.#assembler.remember(proctitles, neighbours);
+    this.#serials.remember(serials);
+  }
+
+  quiet(): void {
+    this.#assembler.end();
+    this.#pairs.end();
+    this.reportForeign();
   }
 
   /** Counts of foreign lines are handed on in sums. */
@@ -82,6 +118,7 @@ export class RecordRouter implements LineSink, AssemblySink {
   line(bytes: Buffer, start: number, end: number, bytesOffset: number): void {
     this.#lines++;
     this.#bytesOffset = bytesOffset;
+    this.#assembler.bytesOffset = bytesOffset;
     const header = this.#header;
     const problem = header.read(bytes, start, end);
     if (problem !== null) {

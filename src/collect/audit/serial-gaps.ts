@@ -19,6 +19,13 @@ export interface SerialGap {
   before_ms: number;
 }
 
+/** The highest serial that was read, which the next one has to follow. */
+export interface LastSerial {
+  node: ByteText | null;
+  serial: number;
+  at_ms: number;
+}
+
 interface Hole {
   from: number;
   to: number;
@@ -73,6 +80,28 @@ export class SerialGaps {
   daemonStarted(node: ByteText | null): void {
     const state = this.#nodes.get(node);
     if (state !== undefined) state.restarted = true;
+  }
+
+  /** Since when there are holes that may still be filled, or gaps that may still grow; infinite when there are none. */
+  get since_ms(): number {
+    let since_ms = Number.POSITIVE_INFINITY;
+    for (const { holes, gap, suspect } of this.#nodes.values())
+      for (const open of [holes[0]?.after_ms, gap?.after_ms, suspect?.at_ms])
+        since_ms = Math.min(since_ms, open ?? Number.POSITIVE_INFINITY);
+    return since_ms;
+  }
+
+  get memory(): LastSerial[] {
+    return [...this.#nodes.values()].map(({ node, highest, highest_ms }) => ({
+      node,
+      serial: highest,
+      at_ms: highest_ms,
+    }));
+  }
+
+  /** Goes on where another reader stopped. */
+  remember(last: readonly LastSerial[]): void {
+    for (const { node, serial, at_ms } of last) this.#stateOf(node, serial, at_ms);
   }
 
   end(): void {

@@ -25,7 +25,7 @@ export abstract class LineReader implements Reader {
     this.origin = origin;
     this.sink = sink;
     this.stream = stream;
-    this.splitter = new LineSplitter(origin.file, (line) => this.dispatch(line));
+    this.splitter = new LineSplitter(origin.file, origin.sequence_from ?? 0, (line) => this.dispatch(line));
   }
 
   begin(file: string): void {
@@ -34,6 +34,10 @@ export abstract class LineReader implements Reader {
 
   write(chunk: Buffer): void {
     this.splitter.write(chunk);
+  }
+
+  quiet(): void {
+    this.finish();
   }
 
   end(): void {

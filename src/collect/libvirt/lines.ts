@@ -12,7 +12,7 @@ export interface Line {
   file: string;
   /** byte offset of the line in that file */
   offset: number;
-  /** counts from 0 over the whole stream */
+  /** counts over the whole stream */
   number: number;
   /** bytes of the whole line in the stream, with its newline */
   size_bytes: number;
@@ -32,14 +32,15 @@ export class LineSplitter {
   private readonly onLine: (line: Line) => void;
   private file: string;
   private offset = 0;
-  private lineNumber = 0;
+  private lineNumber: number;
   /** the unfinished line: its parts, its length so far and where it began */
   private parts: Buffer[] = [];
   private partialBytes = 0;
   private startFile: string;
   private startOffset = 0;
 
-  constructor(file: string, onLine: (line: Line) => void) {
+  constructor(file: string, firstNumber: number, onLine: (line: Line) => void) {
+    this.lineNumber = firstNumber;
     this.file = file;
     this.startFile = file;
     this.onLine = onLine;

@@ -5,7 +5,7 @@ import { chunked, holds } from './support.js';
 
 function split(chunks: readonly Buffer[]): Line[] {
   const lines: Line[] = [];
-  const splitter = new LineSplitter('a.log', (line) => lines.push(line));
+  const splitter = new LineSplitter('a.log', 0, (line) => lines.push(line));
   for (const chunk of chunks) splitter.write(chunk);
   splitter.end();
   return lines;
@@ -51,7 +51,7 @@ describe('LineSplitter', () => {
 
   it('carries a line over from one file to the next and knows where it began', () => {
     const lines: Line[] = [];
-    const splitter = new LineSplitter('old.log', (line) => lines.push(line));
+    const splitter = new LineSplitter('old.log', 0, (line) => lines.push(line));
     splitter.write(Buffer.from('first\nhal'));
     splitter.begin('new.log');
     splitter.write(Buffer.from('f\nthird\n'));
