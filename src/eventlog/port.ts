@@ -44,7 +44,10 @@ export interface Spool {
    * Durable when it resolves; records (topic `events`) and checkpoints are one transaction.
    * @throws MA_LOG_FULL; nothing of the batch was kept then
    */
-  append(batch: { records: readonly NewRecord[]; checkpoints: ReadonlyMap<string, Buffer> }): Promise<Appended>;
+  append(batch: {
+    records: readonly NewRecord[];
+    checkpoints: ReadonlyMap<string, Buffer>;
+  }): Promise<Appended>;
   /** How far the source was read, as last appended; null for a source never seen. */
   checkpoint(source: string): Buffer | null;
 }
