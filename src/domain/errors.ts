@@ -38,6 +38,31 @@ export const ERRORS = {
     what: 'the bytes are no event',
     hint: 'the file or message is damaged; the offset says where',
   },
+  MA_LOG_DAMAGED: {
+    exit: 3,
+    what: 'the event log is damaged',
+    hint: 'keep a copy of its directory, then restore it or start a new one; collectors read their sources again',
+  },
+  MA_LOG_FORMAT: {
+    exit: 3,
+    what: 'the event log cannot be opened',
+    hint: 'use the version of migration-audit that wrote it, or name another directory',
+  },
+  MA_LOG_FULL: {
+    exit: 3,
+    what: 'the event log is full',
+    hint: 'raise its size limit, free disk space, or start the reader that lags; nothing of this call was kept',
+  },
+  MA_LOG_IN_USE: {
+    exit: 3,
+    what: 'the event log is in use',
+    hint: 'one process writes to a directory at a time: stop the other one, or name another directory',
+  },
+  MA_LOG_WRITE: {
+    exit: 3,
+    what: 'the event log cannot be written',
+    hint: 'see the message; nothing of this call was kept',
+  },
   MA_BUG: {
     exit: 3,
     what: 'an error in migration-audit itself',
