@@ -43,6 +43,7 @@ export function openEnvironment(directory: string, bytes_max: number, readOnly: 
     throw new MigrationAuditError('MA_LOG_FORMAT', directory, text(cause), { cause });
   }
   try {
+    checkTables(root, directory);
     const meta: Table = root.openDB('meta', table);
     const records: Table = root.openDB('records', table);
     const index: Table = root.openDB('index', table);
@@ -55,6 +56,18 @@ export function openEnvironment(directory: string, bytes_max: number, readOnly: 
     if (cause instanceof MigrationAuditError) throw cause;
     throw new MigrationAuditError('MA_LOG_FORMAT', directory, text(cause), { cause });
   }
+}
+
+/** Tables that the file's first page counts and that are not found have been lost; opening them would make them anew. */
+function checkTables(root: RootDatabase<Buffer, Buffer>, directory: string): void {
+  const { entryCount } = root.getStats() as { entryCount: number };
+  const found = root.getKeysCount();
+  if (found !== entryCount)
+    throw new MigrationAuditError(
+      'MA_LOG_DAMAGED',
+      directory,
+      `${found} tables are found, and there should be ${entryCount}`,
+    );
 }
 
 export async function closeEnvironment({ root, meta }: Environment, directory: string, readOnly: boolean) {

@@ -51,6 +51,12 @@ export function openLocalLog(options: LocalLogOptions): EventLog {
     throw new MigrationAuditError('MA_LOG_FORMAT', directory, text(cause), { cause });
   }
   const environment = openEnvironment(directory, options.bytes_max, options.readOnly === true);
+  try {
+    new Ledger(environment).verify(directory);
+  } catch (error) {
+    void closeEnvironment(environment, directory, true);
+    throw error;
+  }
   return new LocalLog(environment, { ...options, directory });
 }
 
