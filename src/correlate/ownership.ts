@@ -11,7 +11,7 @@ import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 const CLEAN_UP_US = 120_000_000;
 
 /** A guest is stopped for a fraction of this when it is switched over (migrate-setmaxdowntime: 0.3 s unless told). */
-const SWITCH_OVER_US = 2_000_000;
+const SWITCH_OVER_US = 1_000_000;
 
 type Local<S extends LocalState['state']> = Extract<LocalState, { state: S }>;
 
