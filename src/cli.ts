@@ -17,6 +17,7 @@ process.exitCode = await run(process.argv.slice(2), {
   self: selfOf(process.argv[1] ?? ''),
   // The first Ctrl-C lets the command tidy up, the second one ends it.
   signal: stopSignal(process, (code) => process.exit(code)),
+  signals: process,
 });
 
 function selfOf(script: string): string {

@@ -1,5 +1,6 @@
 import { printable } from '../domain/byte-text.js';
 import { MigrationAuditError } from '../domain/errors.js';
+import type { SignalSource } from '../telemetry/process-signals.js';
 
 /** Where a command writes: the process's streams, or a test's. */
 export interface Output {
@@ -15,8 +16,10 @@ export interface Io {
   env: Readonly<Record<string, string | undefined>>;
   /** how the user can call this program again: `migration-audit`, or `node dist/cli.js` in a checkout */
   self: string;
-  /** aborted by Ctrl-C */
+  /** aborted by Ctrl-C and SIGTERM */
   signal: AbortSignal;
+  /** where SIGHUP comes from */
+  signals: SignalSource;
 }
 
 export const EXIT = { nothingFound: 0, findings: 1, usage: 2, failed: 3, interrupted: 130 } as const;

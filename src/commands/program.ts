@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
 import { configCommand } from './config.js';
@@ -7,6 +6,7 @@ import { findingsCommand } from './findings.js';
 import { EXIT, type Io, reportError, type SetExit } from './io.js';
 import { replayCommand } from './replay.js';
 import { timelineCommand } from './timeline.js';
+import { version } from './version.js';
 
 /**
  * Runs one command line, without the program's own name.
@@ -83,9 +83,4 @@ function exitFor(error: unknown, io: Io): number {
   if (error.code === 'commander.help') return EXIT.usage;
   const detail = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
   return reportError(io, new MigrationAuditError('MA_USAGE', '', detail));
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { run } from '../../src/commands/program.js';
 
 export interface CommandResult {
@@ -11,11 +12,14 @@ export interface Surroundings {
   isTerminal?: boolean;
   env?: Record<string, string>;
   signal?: AbortSignal;
+  /** emits SIGHUP */
+  signals?: EventEmitter;
 }
 
 /** Runs a command line in this process, with streams of its own. */
 export async function runCommand(argv: string[], surroundings: Surroundings = {}): Promise<CommandResult> {
   const { columns = 80, isTerminal = false, env = {}, signal = new AbortController().signal } = surroundings;
+  const { signals = new EventEmitter() } = surroundings;
   const written = { out: '', err: '' };
   const output = (name: 'out' | 'err') => ({
     write: (text: string) => {
@@ -30,6 +34,7 @@ export async function runCommand(argv: string[], surroundings: Surroundings = {}
     env,
     self: 'migration-audit',
     signal,
+    signals,
   });
   return { exit, ...written };
 }
