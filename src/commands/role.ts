@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { diffConfiguration, takenOver } from '../config/diff.js';
 import { KEYS, valueAt } from '../config/keys.js';
@@ -110,23 +111,53 @@ function takeOver(
   metrics.of.configuration_reloads_total.inc({ result: 'used' });
 }
 
+/** One of the steps that data takes through a process. */
+export interface Stage {
+  run(signal: AbortSignal): Promise<void>;
+  /** has it taken all that the stages before it gave? */
+  isCaughtUp?(): boolean;
+}
+
+/** Longest wait for a stage to catch up before it is told to end: what is left then is there at the next start. */
+const CATCH_UP_MS_MAX = 10_000;
+const CATCH_UP_POLL_MS = 10;
+
 /**
- * Runs parts of a role beside each other. When one fails the others are told to end, and its error is thrown once they
- * have; the end of one that was not asked to end counts as a failure of none.
+ * Runs stages beside each other. When told to end they end in their order, each once it has caught up with those before
+ * it, so that what was collected is still judged and stored. When one fails all are told to end at once, and its error
+ * is thrown when they have.
  */
-export async function together(
-  signal: AbortSignal,
-  parts: readonly ((signal: AbortSignal) => Promise<void>)[],
-): Promise<void> {
+export async function runStages(signal: AbortSignal, stages: readonly Stage[]): Promise<void> {
   const failed = new AbortController();
-  const either = AbortSignal.any([signal, failed.signal]);
-  const results = await Promise.allSettled(
-    parts.map((part) =>
-      part(either).catch((error: unknown) => {
-        failed.abort();
-        throw error;
-      }),
-    ),
-  );
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  const running = stages.map((stage) => {
+    const stop = new AbortController();
+    const ended = stage
+      .run(AbortSignal.any([stop.signal, failed.signal]))
+      .finally(() => !stop.signal.aborted && failed.abort());
+    return { stage, stop, ended: ended.then(() => null, asError) };
+  });
+  await aborted(AbortSignal.any([signal, failed.signal]));
+  for (const { stage, stop, ended } of running) {
+    await caughtUp(stage, AbortSignal.any([failed.signal, AbortSignal.timeout(CATCH_UP_MS_MAX)]));
+    stop.abort();
+    await ended;
+  }
+  for (const { ended } of running) {
+    const error = await ended;
+    if (error !== null) throw error;
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+async function caughtUp({ isCaughtUp }: Stage, enough: AbortSignal): Promise<void> {
+  while (isCaughtUp?.() === false && !enough.aborted)
+    await sleep(CATCH_UP_POLL_MS, undefined, { signal: enough }).catch(() => {});
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

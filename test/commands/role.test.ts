@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Io } from '../../src/commands/io.js';
-import { type Role, runRole, together } from '../../src/commands/role.js';
+import { type Role, runRole, runStages, type Stage } from '../../src/commands/role.js';
 import { MigrationAuditError } from '../../src/domain/errors.js';
 import { temporaryDirectory } from '../replay/temporary-directory.js';
 
@@ -106,24 +106,46 @@ describe('a role', () => {
   });
 });
 
-describe('parts that run together', () => {
-  it('end when one fails, and its error is thrown after the others have ended', async () => {
-    const ended: string[] = [];
-    const waiting = async (signal: AbortSignal) => {
+describe('stages', () => {
+  const stage = (name: string, ended: string[], isCaughtUp?: () => boolean): Stage => ({
+    async run(signal) {
       await aborted(signal);
-      ended.push('other');
-    };
-    const failing = async () => {
-      throw new Error('first');
-    };
-    await expect(together(new AbortController().signal, [waiting, failing])).rejects.toThrow('first');
-    expect(ended).toEqual(['other']);
+      ended.push(name);
+    },
+    ...(isCaughtUp && { isCaughtUp }),
   });
 
-  it('end without an error when they are told to', async () => {
+  it('end in their order, each once it has caught up with those before', async () => {
+    const ended: string[] = [];
     const stop = new AbortController();
-    const running = together(stop.signal, [aborted, aborted]);
+    let left = 3;
+    const second = stage('second', ended, () => {
+      expect(ended).toEqual(['first']);
+      return --left === 0;
+    });
+    const running = runStages(stop.signal, [stage('first', ended), second, stage('third', ended)]);
     stop.abort();
     await running;
+    expect(ended).toEqual(['first', 'second', 'third']);
+    expect(left).toBe(0);
+  });
+
+  it('all end at once when one fails, and its error is thrown after the others have ended', async () => {
+    const ended: string[] = [];
+    const failing: Stage = {
+      async run() {
+        throw new Error('the second');
+      },
+    };
+    const never = stage('third', ended, () => false);
+    const running = runStages(new AbortController().signal, [stage('first', ended), failing, never]);
+    await expect(running).rejects.toThrow('the second');
+    expect(ended.sort()).toEqual(['first', 'third']);
+  });
+
+  it('all end when one comes to its end by itself', async () => {
+    const ended: string[] = [];
+    await runStages(new AbortController().signal, [stage('first', ended), { run: async () => {} }]);
+    expect(ended).toEqual(['first']);
   });
 });
