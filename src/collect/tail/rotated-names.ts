@@ -38,3 +38,32 @@ export function splitRotation(name: string): { base: string; age: string } | nul
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
+
+/**
+ * The files of the log called `base` among the names of its directory, oldest first. Of a file and its packed form only
+ * the file is named: it is being packed.
+ */
+export function generationsOf(base: string, names: readonly string[]): string[] {
+  const present = new Set(names);
+  return names
+    .filter((name) => name === base || suffixOf(name, base) !== null)
+    .filter((name) => !name.endsWith('.gz') || !present.has(name.slice(0, -'.gz'.length)))
+    .sort((a, b) => compare(ageAfter(a, base), ageAfter(b, base)) || compare(a, b));
+}
+
+/** The name that stands for the log of which this is a generation, among names that end in `.log`. */
+export function logOf(name: string): string | null {
+  return splitRotation(name)?.base ?? null;
+}
+
+const ANY_LOG = 'x.log';
+
+function suffixOf(name: string, base: string): string | null {
+  if (!name.startsWith(base)) return null;
+  const suffix = name.slice(base.length);
+  return splitRotation(ANY_LOG + suffix)?.base === ANY_LOG ? suffix : null;
+}
+
+function ageAfter(name: string, base: string): string {
+  return splitRotation(ANY_LOG + name.slice(base.length))?.age ?? AGE_NOW;
+}
