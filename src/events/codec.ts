@@ -10,8 +10,8 @@ import { UPCASTERS, type Upcaster } from './upcast.js';
 /** No event may be larger; the largest real ones are mount tables and domain definitions of some 100 kB. */
 export const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
-/** A record that carries one, or what was concluded from one, has some room more. */
-const MAX_RECORD_BYTES = 2 * MAX_EVENT_BYTES;
+/** What was concluded from one holds its witness as JSON, in which one byte can take six. */
+const MAX_RECORD_BYTES = 8 * MAX_EVENT_BYTES;
 
 const NAMESPACE = 'migration_audit.';
 
