@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import {
   type FieldSchema,
   type RecordSchema,
+  ROOTS,
+  type Root,
   readRecords,
   readReleased,
   readWordLists,
@@ -12,7 +14,7 @@ import {
   withoutProse,
 } from './schema-source.js';
 
-/** Writes src/events/event.ts and src/events/released-schema-texts.ts from schemas/: `npm run generate`. */
+/** Writes event.ts, topic-records.ts and released-schema-texts.ts of src/events from schemas/: `npm run generate`. */
 
 const EVENTS_URL = new URL('../src/events/', import.meta.url);
 const LINE_WIDTH = 110;
@@ -52,18 +54,32 @@ export function eventTypesSource(): string {
   return `${parts.join('\n')}\n${FOOTER}`;
 }
 
-/** The released schemas as code, so that reading an event takes no file; without prose, which decides nothing. */
+/** What travels beside events. */
+export function topicRecordTypesSource(): string {
+  const records = readRecords();
+  const roots = ROOTS.filter((root) => root !== 'Event').map((root) => recordNamed(records, root));
+  return `// Generated from schemas/ by \`npm run generate\`: change the schema, then run it and release the schema.
+import type { ByteText } from '../domain/byte-text.js';
+
+${roots.map(recordSource).join('\n')}`;
+}
+
+/** The released schemas as code, so that reading a record takes no file; without prose, which decides nothing. */
 export function releasedSchemaTextsSource(): string {
-  const entries = readReleased().map(({ release, fingerprint, schema }) => {
-    const text = JSON.stringify(withoutProse(schema));
-    return `  {\n    release: ${release},\n    fingerprint: '${fingerprint}',\n    text: '${text}',\n  },\n`;
-  });
   return `// Generated from schemas/released/ by \`npm run generate\`.
 
 /** Oldest first. */
-export const RELEASED_SCHEMA_TEXTS: readonly { release: number; fingerprint: string; text: string }[] = [
-${entries.join('')}];
+export const RELEASED_SCHEMA_TEXTS = {
+${ROOTS.map((root) => `  ${root}: [\n${releasesSource(root)}  ],\n`).join('')}} as const;
 `;
+}
+
+function releasesSource(root: Root): string {
+  const entries = readReleased(root).map(({ release, fingerprint, schema }) => {
+    const text = JSON.stringify(withoutProse(schema));
+    return `    {\n      release: ${release},\n      fingerprint: '${fingerprint}',\n      text: '${text}',\n    },\n`;
+  });
+  return entries.join('');
 }
 
 /** Names of the branches of `body`. */
@@ -168,5 +184,6 @@ function wrapped(text: string, width: number): string[] {
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   writeFileSync(new URL('event.ts', EVENTS_URL), eventTypesSource());
+  writeFileSync(new URL('topic-records.ts', EVENTS_URL), topicRecordTypesSource());
   writeFileSync(new URL('released-schema-texts.ts', EVENTS_URL), releasedSchemaTextsSource());
 }

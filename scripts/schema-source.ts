@@ -1,9 +1,17 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
-/** The source of every event type: schemas/*.avsc, one file per record, and the word lists they share. */
+/** The source of every record type: schemas/*.avsc, one file per record, and the word lists they share. */
 
 const SCHEMAS_URL = new URL('../schemas/', import.meta.url);
-export const RELEASED_URL = new URL('released/', SCHEMAS_URL);
+
+/** What travels: each with releases of its own, made of the other records. */
+export const ROOTS = ['Event', 'Conclusion', 'DeadLetter'] as const;
+export type Root = (typeof ROOTS)[number];
+
+/** schemas/released/, for events, or the folder of that name in it. */
+export function releasedUrl(root: Root): URL {
+  return new URL(root === 'Event' ? 'released/' : `released/${root}/`, SCHEMAS_URL);
+}
 
 export type SchemaType =
   | string
@@ -57,13 +65,16 @@ export interface Released {
   schema: RecordSchema;
 }
 
-/** schemas/released/<n>-<fingerprint>.avsc, oldest first. */
-export function readReleased(): Released[] {
-  return readdirSync(RELEASED_URL)
-    .map((file) => {
+/** <n>-<fingerprint>.avsc, oldest first. */
+export function readReleased(root: Root): Released[] {
+  const folder = releasedUrl(root);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name: file }) => {
       const match = /^(\d+)-([0-9a-f]{16})\.avsc$/.exec(file);
-      if (match === null) throw new Error(`schemas/released/${file} is not named as a release is`);
-      const schema = JSON.parse(readFileSync(new URL(file, RELEASED_URL), 'utf8')) as RecordSchema;
+      if (match === null) throw new Error(`${file} is not named as a release is`);
+      const schema = JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as RecordSchema;
       return { release: Number(match[1]), fingerprint: match[2] as string, schema };
     })
     .sort((a, b) => a.release - b.release);
@@ -82,8 +93,8 @@ export function recordNamed(records: ReadonlyMap<string, RecordSchema>, name: st
   return record;
 }
 
-/** The `Event` record with every other record written out where it is first used: what a release holds. */
-export function flattenedEvent(records: ReadonlyMap<string, RecordSchema>): RecordSchema {
+/** A root with every record it is made of written out where it is first used: what a release holds. */
+export function flattened(records: ReadonlyMap<string, RecordSchema>, root: Root): RecordSchema {
   const written = new Set<string>();
   const flattenRecord = (record: RecordSchema): RecordSchema => {
     written.add(record.name);
@@ -97,8 +108,5 @@ export function flattenedEvent(records: ReadonlyMap<string, RecordSchema>): Reco
     }
     return type.type === 'array' ? { ...type, items: flatten(type.items) } : type;
   };
-  const event = flattenRecord(recordNamed(records, 'Event'));
-  const unused = [...records.keys()].filter((name) => !written.has(name));
-  if (unused.length > 0) throw new Error(`not part of Event: ${unused.join(', ')}`);
-  return event;
+  return flattenRecord(recordNamed(records, root));
 }

@@ -38,6 +38,11 @@ export const ERRORS = {
     what: 'the bytes are no event',
     hint: 'the file or message is damaged; the offset says where',
   },
+  MA_BAD_RECORD: {
+    exit: 3,
+    what: 'the bytes are no record of their topic',
+    hint: 'something else wrote to the topic, or the message is damaged; the offset says where',
+  },
   MA_LOG_DAMAGED: {
     exit: 3,
     what: 'the event log is damaged',

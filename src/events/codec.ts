@@ -1,39 +1,39 @@
-import type { Type } from 'avsc';
 import { printable } from '../domain/byte-text.js';
-import { MigrationAuditError } from '../domain/errors.js';
-import { BrokenAvro } from './avro-check.js';
 import type { Envelope, Event, EventKind } from './event.js';
-import { CURRENT_SCHEMA, RELEASED_SCHEMAS, type ReleasedSchema } from './released-schemas.js';
+import { RELEASED_SCHEMAS, releasesOf } from './released-schemas.js';
+import { SingleObjectCodec } from './single-object.js';
+import type { Conclusion, DeadLetter } from './topic-records.js';
 import { UPCASTERS, type Upcaster } from './upcast.js';
 
-/**
- * Events to bytes and back: Avro single-object encoding.
- *
- *     c3 01 | 8 bytes, little-endian: CRC-64-AVRO of the writer's schema | the record `Event`, Avro binary
- */
+/** The records of every topic to bytes and back, each in Avro single-object encoding. */
 
 /** No event may be larger; the largest real ones are mount tables and domain definitions of some 100 kB. */
 export const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
-const MARKER = Buffer.from([0xc3, 0x01]);
-const HEADER_BYTES = 10;
+/** What was concluded from one holds its witness as JSON, in which one byte can take six. */
+const MAX_RECORD_BYTES = 8 * MAX_EVENT_BYTES;
+
 const NAMESPACE = 'migration_audit.';
 
 /** The event as Avro holds it: the name of the body's record is the kind. */
 type WireEvent = Envelope & { body: { [recordName: string]: Event['body'] } };
 
-interface Writer {
-  schema: ReleasedSchema;
-  /** null for the current release, which needs none */
-  resolver: ReturnType<Type['createResolver']> | null;
-  upcasters: Upcaster[];
-}
+const events = new SingleObjectCodec<WireEvent>({
+  releases: RELEASED_SCHEMAS,
+  bytes_max: MAX_EVENT_BYTES,
+  code: 'MA_BAD_EVENT',
+});
+const conclusions = recordCodec<Conclusion>('Conclusion');
+const deadLetters = recordCodec<DeadLetter>('DeadLetter');
 
-const writers = new Map(
-  RELEASED_SCHEMAS.map((schema) => [headerOf(schema).toString('latin1'), writer(schema)]),
+/** By the fingerprint of the writer's schema: what its events have to pass through. */
+const upcastersOf = new Map(
+  RELEASED_SCHEMAS.map(({ fingerprint, release }): [string, Upcaster[]] => {
+    const later = RELEASED_SCHEMAS.filter((other) => other.release >= release);
+    const lacking = later.map((other) => other.fingerprint);
+    return [fingerprint, UPCASTERS.filter((upcaster) => lacking.includes(upcaster.from))];
+  }),
 );
-const currentHeader = headerOf(CURRENT_SCHEMA);
-let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /**
  * @returns memory of its own, which the caller may keep
@@ -42,11 +42,7 @@ let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 export function encodeEvent(event: Event): Buffer {
   const { kind, body, ...envelope } = event;
   const wire: WireEvent = { ...envelope, body: { [NAMESPACE + kind]: body } };
-  const end = encodeIntoScratch(wire, event);
-  const bytes = Buffer.from(scratch.subarray(0, end));
-  currentHeader.copy(bytes);
-  assertReadable(bytes, event);
-  return bytes;
+  return events.encode(wire, () => `event ${printable(String(event.id))}`);
 }
 
 /**
@@ -54,61 +50,38 @@ export function encodeEvent(event: Event): Buffer {
  * @throws MigrationAuditError MA_BAD_EVENT with the offset of what is wrong, MA_UNKNOWN_SCHEMA with the fingerprint
  */
 export function decodeEvent(bytes: Buffer): Event {
-  if (bytes.length > MAX_EVENT_BYTES) throw badBytes(MAX_EVENT_BYTES, 'too long');
-  if (bytes.length < HEADER_BYTES) throw badBytes(bytes.length, 'cut short');
-  if (!bytes.subarray(0, MARKER.length).equals(MARKER)) throw badBytes(0, 'no Avro single-object marker');
-  const from = writers.get(bytes.toString('latin1', 0, HEADER_BYTES));
-  if (from === undefined) throw unknownSchema(bytes);
-  let event = eventFromWire(readWire(bytes, from));
-  for (const upcaster of from.upcasters) event = upcaster.up(event);
+  const { wire, schema } = events.decode(bytes);
+  let event = eventFromWire(wire);
+  for (const upcaster of upcastersOf.get(schema.fingerprint) ?? []) event = upcaster.up(event);
   return event;
 }
 
-function encodeIntoScratch(wire: WireEvent, event: Event): number {
-  for (;;) {
-    let end: number;
-    try {
-      end = CURRENT_SCHEMA.type.encode(wire, scratch, HEADER_BYTES);
-    } catch (cause) {
-      throw badEvent(event, `${invalidField(wire)} is not of its type`, cause);
-    }
-    const needed = end >= 0 ? end : scratch.length - end; // avsc tells how many bytes were missing
-    if (needed > MAX_EVENT_BYTES)
-      throw badEvent(event, `its ${needed} bytes are more than ${MAX_EVENT_BYTES}`);
-    if (end >= 0) return end;
-    scratch = Buffer.allocUnsafeSlow(Math.min(MAX_EVENT_BYTES, needed * 2));
-  }
+/** @throws MigrationAuditError MA_BAD_RECORD */
+export function encodeConclusion(conclusion: Conclusion): Buffer {
+  return conclusions.encode(conclusion, () => `${conclusion.table} ${printable(conclusion.id)}`);
 }
 
-/** Nothing is written that a reader would refuse. */
-function assertReadable(bytes: Buffer, event: Event): void {
-  try {
-    CURRENT_SCHEMA.check(bytes, HEADER_BYTES);
-  } catch (cause) {
-    throw badEvent(event, cause instanceof BrokenAvro ? cause.message : 'not readable', cause);
-  }
+/** @throws MigrationAuditError MA_BAD_RECORD, MA_UNKNOWN_SCHEMA */
+export function decodeConclusion(bytes: Buffer): Conclusion {
+  return { ...conclusions.decode(bytes).wire };
 }
 
-/** The first field that a value does not fit, as a path; found only after encoding failed. */
-function invalidField(wire: WireEvent): string {
-  let field: string | undefined;
-  CURRENT_SCHEMA.type.isValid(wire, {
-    errorHook(path) {
-      field ??= path.join('.').replace(NAMESPACE, '');
-    },
+/** @throws MigrationAuditError MA_BAD_RECORD */
+export function encodeDeadLetter(letter: DeadLetter): Buffer {
+  return deadLetters.encode(letter, () => `dead letter ${letter.topic} ${letter.offset}`);
+}
+
+/** @throws MigrationAuditError MA_BAD_RECORD, MA_UNKNOWN_SCHEMA */
+export function decodeDeadLetter(bytes: Buffer): DeadLetter {
+  return { ...deadLetters.decode(bytes).wire };
+}
+
+function recordCodec<Wire>(root: 'Conclusion' | 'DeadLetter'): SingleObjectCodec<Wire> {
+  return new SingleObjectCodec<Wire>({
+    releases: releasesOf(root),
+    bytes_max: MAX_RECORD_BYTES,
+    code: 'MA_BAD_RECORD',
   });
-  return field ?? 'a field';
-}
-
-function readWire(bytes: Buffer, from: Writer): WireEvent {
-  try {
-    from.schema.check(bytes, HEADER_BYTES);
-    const { value } = CURRENT_SCHEMA.type.decode(bytes, HEADER_BYTES, from.resolver ?? undefined);
-    return value as WireEvent;
-  } catch (cause) {
-    if (cause instanceof BrokenAvro) throw badBytes(cause.offset, cause.message);
-    throw badBytes(HEADER_BYTES, 'not readable', cause);
-  }
 }
 
 function eventFromWire(wire: WireEvent): Event {
@@ -117,34 +90,4 @@ function eventFromWire(wire: WireEvent): Event {
   const kind = recordName.slice(NAMESPACE.length) as EventKind;
   const body = wire.body[recordName];
   return { cluster, host, boot, stream, sequence, at, id, witness, kind, body } as Event;
-}
-
-function writer(schema: ReleasedSchema): Writer {
-  const lacking = RELEASED_SCHEMAS.filter((later) => later.release >= schema.release).map(
-    (s) => s.fingerprint,
-  );
-  return {
-    schema,
-    resolver: schema === CURRENT_SCHEMA ? null : CURRENT_SCHEMA.type.createResolver(schema.type),
-    upcasters: UPCASTERS.filter((upcaster) => lacking.includes(upcaster.from)),
-  };
-}
-
-function headerOf(schema: ReleasedSchema): Buffer {
-  return Buffer.concat([MARKER, Buffer.from(schema.fingerprint, 'hex').reverse()]);
-}
-
-function unknownSchema(bytes: Buffer): MigrationAuditError {
-  const fingerprint = Buffer.from(bytes.subarray(MARKER.length, HEADER_BYTES)).reverse().toString('hex');
-  return new MigrationAuditError('MA_UNKNOWN_SCHEMA', `schema ${fingerprint}`, `fingerprint ${fingerprint}`);
-}
-
-function badBytes(offset: number, what: string, cause?: unknown): MigrationAuditError {
-  return new MigrationAuditError('MA_BAD_EVENT', `offset ${offset}`, `${what} at offset ${offset}`, {
-    cause,
-  });
-}
-
-function badEvent(event: Event, what: string, cause?: unknown): MigrationAuditError {
-  return new MigrationAuditError('MA_BAD_EVENT', `event ${printable(String(event.id))}`, what, { cause });
 }

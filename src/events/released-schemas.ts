@@ -4,7 +4,7 @@ import { avroFingerprint } from './avro-fingerprint.js';
 import { ByteTextType, TextType } from './avro-text.js';
 import { RELEASED_SCHEMA_TEXTS } from './released-schema-texts.js';
 
-/** Every schema that events were ever written with. */
+/** A schema that records of one kind were ever written with. */
 export interface ReleasedSchema {
   release: number;
   /** 16 hexadecimal digits of CRC-64-AVRO */
@@ -13,19 +13,22 @@ export interface ReleasedSchema {
   check: AvroCheck;
 }
 
-/** Oldest first. */
-export const RELEASED_SCHEMAS: readonly ReleasedSchema[] = RELEASED_SCHEMA_TEXTS.map(
-  ({ release, fingerprint, text }) => {
-    const type = eventTypeFrom(JSON.parse(text));
-    return { release, fingerprint, type, check: checkOf(type) };
-  },
-);
+/** Of events, oldest first. */
+export const RELEASED_SCHEMAS: readonly ReleasedSchema[] = releasesOf('Event');
 
 /** What this version writes. */
 export const CURRENT_SCHEMA = RELEASED_SCHEMAS.at(-1) as ReleasedSchema;
 
-/** Avro's `Event` with our text types. Of its unions only `body` is ambiguous; it alone comes wrapped: `{name: value}`. */
-export function eventTypeFrom(schema: unknown): Type {
+/** Oldest first. */
+export function releasesOf(root: keyof typeof RELEASED_SCHEMA_TEXTS): readonly ReleasedSchema[] {
+  return RELEASED_SCHEMA_TEXTS[root].map(({ release, fingerprint, text }) => {
+    const type = typeFrom(JSON.parse(text));
+    return { release, fingerprint, type, check: checkOf(type) };
+  });
+}
+
+/** Avro with our text types. Of all unions only `Event.body` is ambiguous; it alone comes wrapped: `{name: value}`. */
+export function typeFrom(schema: unknown): Type {
   return avsc.Type.forSchema(schema as Parameters<typeof Type.forSchema>[0], {
     wrapUnions: 'auto',
     omitRecordMethods: true,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ByteText } from '../domain/byte-text.js';
 import type {
   FindingReport,
@@ -163,6 +164,16 @@ export const SHAPES: { [T in ConclusionTable]: TableShape<ConclusionItems[T]> } 
     retraction: { state: "'retracted'" },
   },
 };
+
+/** The item as it is kept, as JSON. Its revision is counted beside it. */
+export function recordOf(item: ConclusionItems[ConclusionTable]): string {
+  return JSON.stringify('revision' in item ? { ...item, revision: 0 } : item);
+}
+
+/** Of two records, equal only when they say the same. */
+export function digestOf(record: string): string {
+  return createHash('sha256').update(record).digest('base64url').slice(0, 22);
+}
 
 /** An event can have several entries: they are numbered. */
 function locateTimeline(entries: readonly TimelineEntry[]): Conclusion[] {

@@ -1,6 +1,12 @@
-import { createHash } from 'node:crypto';
 import type { HostReport } from '../domain/report.js';
-import { type Conclusion, type ConclusionItems, type ConclusionTable, SHAPES } from './conclusions.js';
+import {
+  type Conclusion,
+  type ConclusionItems,
+  type ConclusionTable,
+  digestOf,
+  recordOf,
+  SHAPES,
+} from './conclusions.js';
 import { type Database, idParameters, type Row } from './database.js';
 import { escapeText, unescapeText } from './text.js';
 
@@ -177,9 +183,9 @@ function candidatesOf<T extends ConclusionTable>(
     const conclusion = located[index] as Conclusion;
     order = next(order, conclusion.at_us);
     const revision = 'revision' in item ? item.revision : 1;
-    const record = JSON.stringify({ ...item, ...('revision' in item ? { revision: 0 } : {}) });
-    const digest = createHash('sha256').update(record).digest('base64url').slice(0, 22);
-    return { ...conclusion, ...order, record, digest, revision, values: columns.map((value) => value(item)) };
+    const record = recordOf(item);
+    const values = columns.map((value) => value(item));
+    return { ...conclusion, ...order, record, digest: digestOf(record), revision, values };
   });
 }
 

@@ -169,11 +169,17 @@ export const METRICS = {
     help: 'Events that a reader of the event log has not yet confirmed.',
     labels: { group: null },
   },
+  dead_letters_total: {
+    of: 'event log',
+    type: 'counter',
+    help: 'Records that a reader could not use; they are in the topic dead-letters.',
+    labels: { group: null, reason: null },
+  },
 
   correlate_duration_seconds: {
     of: 'correlate',
     type: 'histogram',
-    help: 'Time to judge and commit one batch of events.',
+    help: 'Time to judge one batch of events.',
     labels: {},
   },
   correlate_events_total: {
@@ -206,6 +212,24 @@ export const METRICS = {
     help: 'Verdicts that a late event changed, by what they became.',
     labels: { verdict: VERDICTS },
   },
+  provisional_verdicts: {
+    of: 'correlate',
+    type: 'gauge',
+    help: 'Verdicts that are not confirmed because the host has not said everything up to them.',
+    labels: { host: null },
+  },
+  waiting_relabels: {
+    of: 'correlate',
+    type: 'gauge',
+    help: 'Relabels of files that nothing ties to a guest, kept in case something does.',
+    labels: {},
+  },
+  dropped_relabels_total: {
+    of: 'correlate',
+    type: 'counter',
+    help: 'Relabels of files that nothing tied to a guest, dropped for their age or for want of room.',
+    labels: { why: ['age', 'bytes'] },
+  },
   watermark_timestamp_seconds: {
     of: 'correlate',
     type: 'gauge',
@@ -215,7 +239,7 @@ export const METRICS = {
   clock_offset_seconds: {
     of: 'correlate',
     type: 'gauge',
-    help: 'How far the clock of a host is ahead of the others, as migrations show it. Used for display, never to judge.',
+    help: 'How far the clock of a host is ahead of true time, as the host says. Never used to judge.',
     labels: { host: null },
   },
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { avroFingerprint } from '../../src/events/avro-fingerprint.js';
-import { eventTypeFrom, fingerprintOf } from '../../src/events/released-schemas.js';
+import { fingerprintOf, typeFrom } from '../../src/events/released-schemas.js';
 
 describe('the fingerprint of a schema', () => {
   // share/test/data/schema-tests.txt of Apache Avro
@@ -29,6 +29,6 @@ describe('the fingerprint of a schema', () => {
     const canonical =
       '{"name":"n.R","type":"record","fields":[{"name":"a","type":["null","bytes"]},' +
       '{"name":"b","type":{"type":"array","items":"string"}},{"name":"c","type":"string"}]}';
-    expect(fingerprintOf(eventTypeFrom(schema))).toBe(avroFingerprint(canonical));
+    expect(fingerprintOf(typeFrom(schema))).toBe(avroFingerprint(canonical));
   });
 });

@@ -1,38 +1,64 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { eventTypesSource, releasedSchemaTextsSource } from '../../scripts/generate-event-types.js';
-import { flattenedEvent, readRecords, readReleased, withoutProse } from '../../scripts/schema-source.js';
-import { decodeEvent, encodeEvent } from '../../src/events/codec.js';
+import {
+  eventTypesSource,
+  releasedSchemaTextsSource,
+  topicRecordTypesSource,
+} from '../../scripts/generate-event-types.js';
+import { flattened, ROOTS, readRecords, readReleased, withoutProse } from '../../scripts/schema-source.js';
+import {
+  decodeConclusion,
+  decodeDeadLetter,
+  decodeEvent,
+  encodeConclusion,
+  encodeDeadLetter,
+  encodeEvent,
+} from '../../src/events/codec.js';
 import type { Event } from '../../src/events/event.js';
 import {
   CURRENT_SCHEMA,
-  eventTypeFrom,
   fingerprintOf,
   RELEASED_SCHEMAS,
+  typeFrom,
 } from '../../src/events/released-schemas.js';
 import { UPCASTERS } from '../../src/events/upcast.js';
 import { SAMPLE_EVENTS } from './sample-events.js';
+import { SAMPLE_CONCLUSIONS, SAMPLE_DEAD_LETTER } from './sample-records.js';
 
 /** Written once, for good: a released schema is what somebody's topic and archive are full of. */
 const RELEASES = ['1-f5a1127326c1029d', '2-102158164db58727', '3-24cc0323e1436cd5'];
 
+const RECORD_RELEASES = { Conclusion: ['1-a5579c630291e46b'], DeadLetter: ['1-51a3f8bde9a6d9aa'] };
+
+const nameOf = (schema: { release: number; fingerprint: string }) =>
+  `${schema.release}-${schema.fingerprint}`;
+
 describe('released schemas', () => {
   it('are these, and none is ever taken back', () => {
-    const nameOf = (schema: { release: number; fingerprint: string }) =>
-      `${schema.release}-${schema.fingerprint}`;
-    expect(readReleased().map(nameOf)).toEqual(RELEASES);
+    expect(readReleased('Event').map(nameOf)).toEqual(RELEASES);
     expect(RELEASED_SCHEMAS.map(nameOf)).toEqual(RELEASES);
+    expect(readReleased('Conclusion').map(nameOf)).toEqual(RECORD_RELEASES.Conclusion);
+    expect(readReleased('DeadLetter').map(nameOf)).toEqual(RECORD_RELEASES.DeadLetter);
   });
 
-  it('still have the fingerprints of their names', () => {
-    for (const { fingerprint, schema } of readReleased()) {
-      expect(fingerprintOf(eventTypeFrom(schema))).toBe(fingerprint);
+  it.each(ROOTS)('of %s still have the fingerprints of their names', (root) => {
+    for (const { fingerprint, schema } of readReleased(root)) {
+      expect(fingerprintOf(typeFrom(schema))).toBe(fingerprint);
     }
   });
 
-  it('end with the schema as it stands: whoever changes it must release it (scripts/release-schema.ts)', () => {
-    const newest = readReleased().at(-1)!.schema;
-    expect(withoutProse(newest)).toEqual(withoutProse(flattenedEvent(readRecords())));
+  it.each(ROOTS)(
+    'of %s end with the schema as it stands: whoever changes it must release it (scripts/release-schema.ts)',
+    (root) => {
+      const newest = readReleased(root).at(-1)!.schema;
+      expect(withoutProse(newest)).toEqual(withoutProse(flattened(readRecords(), root)));
+    },
+  );
+
+  it('hold every record that there is', () => {
+    const held = JSON.stringify(ROOTS.map((root) => flattened(readRecords(), root)));
+    const missing = [...readRecords().keys()].filter((name) => !held.includes(`"name":"${name}"`));
+    expect(missing).toEqual([]);
   });
 
   it('are what the upcasters name', () => {
@@ -47,6 +73,7 @@ describe('released schemas', () => {
 describe('generated code is what `npm run generate` makes of the schemas', () => {
   it.each([
     ['event.ts', eventTypesSource],
+    ['topic-records.ts', topicRecordTypesSource],
     ['released-schema-texts.ts', releasedSchemaTextsSource],
   ])('src/events/%s', (file, source) => {
     const text = readFileSync(new URL(`../../src/events/${file}`, import.meta.url), 'utf8');
@@ -79,6 +106,32 @@ describe('events of every release', () => {
   it('release 1: everything else is as it was', () => {
     const events = fixture('1-f5a1127326c1029d').map(decodeEvent);
     expect(events).toEqual(SAMPLE_EVENTS.filter((event) => event.kind !== 'AccessDenied'));
+  });
+});
+
+describe('conclusions and dead letters of every release', () => {
+  it('the newest one: the same record always becomes the same bytes', async () => {
+    const conclusions = SAMPLE_CONCLUSIONS.map((each) => `${encodeConclusion(each).toString('base64')}\n`);
+    const letter = `${encodeDeadLetter(SAMPLE_DEAD_LETTER).toString('base64')}\n`;
+    const [conclusion, deadLetter] = [RECORD_RELEASES.Conclusion.at(-1), RECORD_RELEASES.DeadLetter.at(-1)];
+    await expect(conclusions.join('')).toMatchFileSnapshot(
+      `fixtures/records/Conclusion-${conclusion}.base64`,
+    );
+    await expect(letter).toMatchFileSnapshot(`fixtures/records/DeadLetter-${deadLetter}.base64`);
+  });
+
+  it.each(RECORD_RELEASES.Conclusion)('conclusions of %s are still read', (name) => {
+    expect(fixture(`records/Conclusion-${name}`).map(decodeConclusion)).toEqual(SAMPLE_CONCLUSIONS);
+  });
+
+  it.each(RECORD_RELEASES.DeadLetter)('dead letters of %s are still read', (name) => {
+    expect(fixture(`records/DeadLetter-${name}`).map(decodeDeadLetter)).toEqual([SAMPLE_DEAD_LETTER]);
+  });
+
+  it('bytes of another kind of record are refused by the fingerprint', () => {
+    const event = encodeEvent(SAMPLE_EVENTS[0] as Event);
+    expect(() => decodeConclusion(event)).toThrow(/schema that this version does not know/);
+    expect(() => decodeConclusion(Buffer.from('{}'))).toThrow(/no record of their topic/);
   });
 });
 

@@ -1,0 +1,154 @@
+import type { CorrelatorOptions } from '../correlate/correlate.js';
+import type { Output } from '../eventlog/port.js';
+import { encodeConclusion } from '../events/codec.js';
+import type { Event, EventOf } from '../events/event.js';
+import { Judge } from './judge.js';
+import { Said, type Saying } from './said.js';
+import { eventState, forgotten, type StateRecord, saidState, watermarkState } from './state-records.js';
+import { type Dropped, type Relabel, WaitingRelabels } from './waiting-relabels.js';
+import { Watermarks } from './watermarks.js';
+
+export interface ClusterOptions {
+  correlator: CorrelatorOptions;
+  /** relabels that nothing ties to a guest are dropped when older than this, µs */
+  horizon_us: number;
+  /** and when they take more memory than this */
+  waiting_bytes_max: number;
+}
+
+/** An event with the bytes it came as. */
+export interface Arrived {
+  event: Event;
+  bytes: Buffer;
+}
+
+export interface Taken {
+  outputs: Output[];
+  sayings: Saying[];
+  dropped: Dropped[];
+}
+
+/**
+ * Everything that is known of one cluster. What it says in the end is a function of the set of its events, however they
+ * are ordered, repeated and cut into batches; the numbers of revisions and versions count the way there.
+ */
+export class Cluster {
+  readonly watermarks = new Watermarks();
+  readonly said: Said;
+  readonly waiting: WaitingRelabels;
+  readonly #name: string;
+  readonly #options: ClusterOptions;
+  readonly #judge: Judge;
+  /** that anything is known of */
+  guests = 0;
+  /** nothing was judged since it was made or restored: another version may say other things of the same events */
+  #isUnjudged = true;
+
+  constructor(name: string, options: ClusterOptions) {
+    this.#name = name;
+    this.#options = options;
+    this.#judge = new Judge(name, options.correlator);
+    this.said = new Said(name, this.watermarks);
+    this.waiting = new WaitingRelabels(options.waiting_bytes_max);
+  }
+
+  restore(record: StateRecord): void {
+    switch (record.kind) {
+      case 'event':
+        this.waiting.learn(record.event);
+        this.#judge.take(record.event);
+        break;
+      case 'waiting':
+        this.waiting.learn(record.event);
+        this.waiting.hold(record.event as Relabel);
+        break;
+      case 'host':
+        this.watermarks.restore(record.host, record.watermark);
+        this.#judge.readsStreams(record.host, record.watermark.streams);
+        break;
+      case 'said':
+        this.said.restore(record.said);
+    }
+  }
+
+  /** Takes a batch in and judges once. */
+  take(arrived: readonly Arrived[]): Taken {
+    const outputs: Output[] = [];
+    const relabels: Arrived[] = [];
+    const moved = new Set<string>();
+    let isChanged = this.#isUnjudged;
+    for (const each of arrived) {
+      const { event } = each;
+      this.waiting.learn(event);
+      if (event.kind === 'RelabelObserved') relabels.push(each);
+      else if (event.kind === 'Heartbeat') {
+        if (!this.watermarks.take(event)) continue;
+        moved.add(event.host);
+        isChanged = this.#readStreams(event) || isChanged;
+      } else if (this.#judge.take(event)) {
+        outputs.push(eventState('event', event, each.bytes));
+        isChanged = true;
+      }
+    }
+    isChanged = this.#takeRelabels(relabels, outputs) || isChanged;
+    const dropped = this.#dropExcess(outputs);
+    for (const host of moved) {
+      const watermark = this.watermarks.get(host);
+      if (watermark !== null) outputs.push(watermarkState(this.#name, host, watermark));
+    }
+    const sayings = isChanged ? this.#judged() : [];
+    sayings.push(...this.said.confirm(moved));
+    for (const { conclusion } of sayings) outputs.push(published(conclusion), saidState(conclusion));
+    return { outputs, sayings, dropped };
+  }
+
+  get isUnjudged(): boolean {
+    return this.#isUnjudged;
+  }
+
+  #judged(): Saying[] {
+    const judged = this.#judge.revise();
+    this.guests = judged.guests;
+    this.#isUnjudged = false;
+    return this.said.judge(judged);
+  }
+
+  #readStreams({ host }: EventOf<'Heartbeat'>): boolean {
+    return this.#judge.readsStreams(host, this.watermarks.get(host)?.streams ?? []);
+  }
+
+  /** Those that matter are judged; the others wait until something tells that they do. */
+  #takeRelabels(arrived: readonly Arrived[], outputs: Output[]): boolean {
+    let isChanged = false;
+    for (const { event, bytes } of arrived) {
+      const relabel = event as Relabel;
+      const matters = this.waiting.matters(relabel);
+      const isNew = matters ? this.#judge.take(relabel) : this.waiting.hold(relabel);
+      if (isNew) outputs.push(eventState(matters ? 'event' : 'waiting', relabel, bytes));
+      isChanged ||= matters && isNew;
+    }
+    for (const relabel of this.waiting.takeConcerned()) {
+      outputs.push(forgotten(this.#name, 'waiting', relabel.id));
+      if (!this.#judge.take(relabel)) continue;
+      outputs.push(eventState('event', relabel));
+      isChanged = true;
+    }
+    return isChanged;
+  }
+
+  #dropExcess(outputs: Output[]): Dropped[] {
+    const dropped = this.waiting.dropExcess((host) => {
+      const watermark = this.watermarks.get(host);
+      return watermark === null ? null : watermark.own_us - this.#options.horizon_us;
+    });
+    for (const { relabel } of dropped) outputs.push(forgotten(this.#name, 'waiting', relabel.id));
+    return dropped;
+  }
+}
+
+function published(conclusion: Saying['conclusion']): Output {
+  return {
+    topic: conclusion.table === 'findings' ? 'findings' : 'timeline',
+    record: { key: conclusion.cluster, value: encodeConclusion(conclusion), id: null },
+  };
+}

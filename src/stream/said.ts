@@ -1,0 +1,221 @@
+import { getOrMake } from '../domain/group.js';
+import type { FindingReport, RelabelReport } from '../domain/report.js';
+import type { Severity, Verdict } from '../domain/verdict.js';
+import type { Conclusion } from '../events/topic-records.js';
+import { CONCLUSION_TABLES, type ConclusionTable, digestOf, recordOf } from '../store/conclusions.js';
+import type { Judged, JudgedItem } from './judge.js';
+import type { Watermarks } from './watermarks.js';
+
+/**
+ * What was said of each item of a cluster's report, so that a thing is said again only when something about it changed:
+ *
+ * - what it says: the next revision;
+ * - that it is no longer so: the next revision, retracted. Should it come back, that is a revision again;
+ * - that another of the hosts it rests on has passed it: the same revision; confirmed when it was the last of them;
+ * - its place among the others, or the hosts it rests on: the same revision.
+ *
+ * Every record of an item has the next version.
+ */
+
+/** A conclusion to be published, with what the metrics ask of it. */
+export interface Saying {
+  conclusion: Conclusion;
+  /** null when it is retracted */
+  item: JudgedItem | null;
+  /** of a relabel, as it was before; null when it had none */
+  verdict_before: Verdict | null;
+}
+
+interface Entry {
+  revision: number;
+  version: number;
+  retracted: boolean;
+  confirmed: boolean | null;
+  host: string;
+  at_us: number;
+  hosts: readonly string[];
+  order_us: number;
+  place: number;
+  digest: string;
+  /** hosts that keep it from being confirmed */
+  waits_for: readonly string[];
+  /** while it waits; not kept over a restart, since the first judgement brings it again */
+  item: JudgedItem | null;
+  verdict: Verdict | null;
+  open: Severity | null;
+}
+
+const NO_ITEM = Buffer.alloc(0);
+const NOBODY: readonly string[] = [];
+
+export class Said {
+  readonly #cluster: string;
+  readonly #watermarks: Watermarks;
+  readonly #entries = new Map<ConclusionTable, Map<string, Entry>>(
+    CONCLUSION_TABLES.map((table) => [table, new Map()]),
+  );
+  /** by each host that has not passed them */
+  readonly #waiting = new Map<string, Set<Entry>>();
+  readonly #hostLists = new Map<string, readonly string[]>([['[]', NOBODY]]);
+
+  constructor(cluster: string, watermarks: Watermarks) {
+    this.#cluster = cluster;
+    this.#watermarks = watermarks;
+  }
+
+  restore(said: Conclusion): void {
+    const { revision, version, retracted, confirmed, host, at_us, order_us, place, digest } = said;
+    this.#of(said.table).set(said.id, {
+      ...{ revision, version, retracted, confirmed, host, at_us, order_us, place, digest },
+      hosts: this.#hostList(said.hosts),
+      waits_for: this.#hostList(said.waits_for),
+      ...{ item: null, verdict: null, open: null },
+    });
+  }
+
+  /** What there is to say after a judgement. */
+  judge({ items, isWhole }: Judged): Saying[] {
+    const sayings: Saying[] = [];
+    const named = new Set<Entry>();
+    for (const item of items) {
+      const { saying, entry } = this.#judgeItem(item);
+      if (saying !== null) sayings.push(saying);
+      named.add(entry);
+    }
+    if (isWhole)
+      for (const table of CONCLUSION_TABLES)
+        for (const [id, entry] of this.#of(table))
+          if (!entry.retracted && !named.has(entry)) sayings.push(this.#retract(table, id, entry));
+    return sayings;
+  }
+
+  /** What there is to say after these hosts have said more. */
+  confirm(hosts: Iterable<string>): Saying[] {
+    const sayings: Saying[] = [];
+    for (const host of hosts) {
+      for (const entry of [...(this.#waiting.get(host) ?? [])]) {
+        const item = entry.item as JudgedItem;
+        if (!this.#await(entry, item)) continue;
+        entry.version++;
+        sayings.push(this.#saying(item, entry, entry.verdict));
+      }
+    }
+    return sayings;
+  }
+
+  /** Verdicts that are not confirmed, by the host they wait for. */
+  *waiting(): Iterable<[host: string, verdicts: number]> {
+    for (const [host, entries] of this.#waiting) yield [host, entries.size];
+  }
+
+  /** Of every finding that is open. */
+  *open(): Iterable<Severity> {
+    for (const { open } of this.#of('findings').values()) if (open !== null) yield open;
+  }
+
+  #judgeItem(item: JudgedItem): { saying: Saying | null; entry: Entry } {
+    const entries = this.#of(item.table);
+    const known = entries.get(item.id);
+    const digest = digestOf(recordOf(item.item));
+    const entry = known ?? this.#blank();
+    if (known === undefined) entries.set(item.id, entry);
+    const saysElse = entry.retracted || entry.digest !== digest;
+    const isMoved = this.#place(entry, item);
+    const verdict_before = entry.verdict;
+    this.#note(entry, item);
+    // what is confirmed stays so as long as it says the same of the same hosts
+    const mayWait = saysElse || isMoved || entry.confirmed !== true;
+    const waitsElse = mayWait && this.#await(entry, item);
+    if (!saysElse && !isMoved && !waitsElse) return { saying: null, entry };
+    entry.version++;
+    if (saysElse) entry.revision++;
+    entry.retracted = false;
+    entry.digest = digest;
+    return { saying: this.#saying(item, entry, verdict_before), entry };
+  }
+
+  #retract(table: ConclusionTable, id: string, entry: Entry): Saying {
+    this.#stopWaiting(entry);
+    Object.assign(entry, { retracted: true, confirmed: null, digest: '', verdict: null, open: null });
+    entry.waits_for = NOBODY;
+    entry.revision++;
+    entry.version++;
+    return { conclusion: this.#conclusion(table, id, entry, NO_ITEM), item: null, verdict_before: null };
+  }
+
+  /** Sets down where the item stands, and tells whether that is elsewhere than before. */
+  #place(entry: Entry, { host, at_us, hosts, order_us, place }: JudgedItem): boolean {
+    const list = this.#hostList(hosts);
+    const isSame =
+      entry.hosts === list &&
+      entry.host === host &&
+      entry.at_us === at_us &&
+      entry.order_us === order_us &&
+      entry.place === place;
+    if (!isSame) Object.assign(entry, { host, at_us, hosts: list, order_us, place });
+    return !isSame;
+  }
+
+  #note(entry: Entry, { table, item }: JudgedItem): void {
+    if (table === 'relabels') entry.verdict = (item as RelabelReport).verdict;
+    if (table !== 'findings') return;
+    const { state, severity } = item as FindingReport;
+    entry.open = state === 'open' ? severity : null;
+  }
+
+  /** Lets the item wait for the hosts that have not passed it, and tells whether these are others than before. */
+  #await(entry: Entry, item: JudgedItem): boolean {
+    const { confirmed, waits_for } = entry;
+    this.#stopWaiting(entry);
+    if (item.moment === null) return false;
+    const { moment } = item;
+    const lagging = item.hosts.filter((host) => !this.#watermarks.hasPassed(host, moment));
+    entry.waits_for = this.#hostList(lagging);
+    entry.confirmed = lagging.length === 0;
+    entry.item = entry.confirmed ? null : item;
+    for (const host of lagging) getOrMake(this.#waiting, host, () => new Set()).add(entry);
+    return entry.confirmed !== confirmed || entry.waits_for !== waits_for;
+  }
+
+  #stopWaiting(entry: Entry): void {
+    for (const host of entry.waits_for) {
+      const others = this.#waiting.get(host);
+      others?.delete(entry);
+      if (others?.size === 0) this.#waiting.delete(host);
+    }
+    entry.item = null;
+  }
+
+  #saying(item: JudgedItem, entry: Entry, verdict_before: Verdict | null): Saying {
+    const { revision } = entry;
+    const record = 'revision' in item.item ? { ...item.item, revision } : item.item;
+    const bytes = Buffer.from(JSON.stringify(record));
+    return { conclusion: this.#conclusion(item.table, item.id, entry, bytes), item, verdict_before };
+  }
+
+  #conclusion(table: ConclusionTable, id: string, entry: Entry, item: Buffer): Conclusion {
+    const { revision, version, retracted, confirmed, host, at_us, order_us, place, digest } = entry;
+    return {
+      cluster: this.#cluster,
+      ...{ table, id, revision, version, retracted, confirmed, waits_for: [...entry.waits_for] },
+      ...{ host, at_us, hosts: [...entry.hosts], order_us, place, digest, item },
+    };
+  }
+
+  #blank(): Entry {
+    return {
+      ...{ revision: 0, version: 0, retracted: false, confirmed: null, digest: '' },
+      ...{ host: '', at_us: 0, hosts: NOBODY, order_us: 0, place: 0 },
+      ...{ waits_for: NOBODY, item: null, verdict: null, open: null },
+    };
+  }
+
+  #of(table: ConclusionTable): Map<string, Entry> {
+    return this.#entries.get(table) as Map<string, Entry>;
+  }
+
+  /** One array for all that rest on the same hosts: there are few of these, and many items. */
+  #hostList(hosts: readonly string[]): readonly string[] {
+    return getOrMake(this.#hostLists, JSON.stringify(hosts), () => hosts);
+  }
+}

@@ -1,0 +1,84 @@
+import { MigrationAuditError } from '../domain/errors.js';
+import type { Output } from '../eventlog/port.js';
+import { decodeConclusion, decodeEvent, encodeConclusion, encodeEvent } from '../events/codec.js';
+import type { Event } from '../events/event.js';
+import type { Conclusion } from '../events/topic-records.js';
+import { CONCLUSION_TABLES, type ConclusionTable } from '../store/conclusions.js';
+import type { Watermark } from './watermarks.js';
+
+/**
+ * The processor's changelog in the topic `state`: what it takes to go on after a restart, each under a key of its own,
+ * `[cluster, kind, name]` as JSON (in which no two names are alike, whatever their bytes).
+ *
+ * | kind | name | value |
+ * |---|---|---|
+ * | `event` | id of the event | the event, as in `events` |
+ * | `waiting` | id of the event | a relabel of a file that nothing ties to a guest |
+ * | `host` | host | its watermark, JSON |
+ * | a table | id of the item | what was last said of it: the conclusion without its item |
+ */
+export type StateKind = 'event' | 'waiting' | 'host' | ConclusionTable;
+
+export type StateRecord =
+  | { kind: 'event' | 'waiting'; cluster: string; event: Event }
+  | { kind: 'host'; cluster: string; host: string; watermark: Watermark }
+  | { kind: 'said'; cluster: string; said: Conclusion };
+
+/** @param bytes those of the event, where they are at hand */
+export function eventState(kind: 'event' | 'waiting', event: Event, bytes?: Buffer): Output {
+  return state(event.cluster, kind, event.id, bytes ?? encodeEvent(event));
+}
+
+export function forgotten(cluster: string, kind: StateKind, name: string): Output {
+  return state(cluster, kind, name, Buffer.alloc(0));
+}
+
+export function watermarkState(cluster: string, host: string, watermark: Watermark): Output {
+  return state(cluster, 'host', host, Buffer.from(JSON.stringify(watermark)));
+}
+
+export function saidState(said: Conclusion): Output {
+  return state(said.cluster, said.table, said.id, encodeConclusion({ ...said, item: NO_ITEM }));
+}
+
+const NO_ITEM = Buffer.alloc(0);
+
+function state(cluster: string, kind: StateKind, name: string, value: Buffer): Output {
+  return { topic: 'state', record: { key: JSON.stringify([cluster, kind, name]), value, id: null } };
+}
+
+/** @throws MigrationAuditError MA_BAD_EVENT, MA_BAD_RECORD, MA_UNKNOWN_SCHEMA: a newer version wrote it, or nobody */
+export function readState(key: string, value: Buffer): StateRecord {
+  const [cluster, kind, name] = keyParts(key);
+  if (kind === 'event' || kind === 'waiting') return { kind, cluster, event: decodeEvent(value) };
+  if (kind === 'host') return { kind, cluster, host: name, watermark: readWatermark(key, value) };
+  if ((CONCLUSION_TABLES as readonly string[]).includes(kind))
+    return { kind: 'said', cluster, said: decodeConclusion(value) };
+  throw unreadable(key, `nothing is kept as ${JSON.stringify(kind)}`);
+}
+
+function keyParts(key: string): [string, string, string] {
+  const parts = parsed(key, key);
+  if (Array.isArray(parts) && parts.length === 3 && parts.every((part) => typeof part === 'string'))
+    return parts as [string, string, string];
+  throw unreadable(key, 'its key is none of this program');
+}
+
+function readWatermark(key: string, value: Buffer): Watermark {
+  const said = parsed(key, value.toString('utf8')) as Partial<Watermark> | null;
+  const { own_us, true_us = null, offset_min_us = null, streams } = said ?? {};
+  if (typeof own_us !== 'number' || !Array.isArray(streams)) throw unreadable(key, 'it is no watermark');
+  return { own_us, true_us, offset_min_us, streams };
+}
+
+function parsed(key: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw unreadable(key, 'it is no JSON', cause);
+  }
+}
+
+function unreadable(key: string, what: string, cause?: unknown): MigrationAuditError {
+  return new MigrationAuditError('MA_BAD_RECORD', `state ${key}`, what, { cause });
+}

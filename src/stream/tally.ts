@@ -1,0 +1,74 @@
+import type { FindingReport, RelabelReport } from '../domain/report.js';
+import type { Instruments } from '../telemetry/metrics.js';
+import type { Cluster } from './cluster.js';
+import type { Saying } from './said.js';
+import type { Dropped } from './waiting-relabels.js';
+
+const SEVERITIES = ['critical', 'warning', 'info'] as const;
+
+/** The processor's metrics. A batch whose commit fails is counted all the same, and again when it is repeated. */
+export class Tally {
+  readonly #of: Instruments;
+  readonly #group: string;
+  #waitedFor = new Set<string>();
+
+  constructor(of: Instruments, group: string) {
+    this.#of = of;
+    this.#group = group;
+  }
+
+  events(count: number): void {
+    this.#of.correlate_events_total.inc(count);
+  }
+
+  deadLetter(reason: string): void {
+    this.#of.dead_letters_total.inc({ group: this.#group, reason });
+  }
+
+  saying({ conclusion, item, verdict_before }: Saying): void {
+    if (item === null) return;
+    if (conclusion.table === 'findings' && conclusion.version === 1) {
+      const { cause, verdict } = item.item as FindingReport;
+      this.#of.findings_total.inc({ cause, verdict });
+    }
+    if (conclusion.table === 'relabels' && verdict_before !== null) {
+      const { verdict } = item.item as RelabelReport;
+      if (verdict !== verdict_before) this.#of.verdict_revisions_total.inc({ verdict });
+    }
+  }
+
+  dropped(dropped: readonly Dropped[]): void {
+    for (const { why } of dropped) this.#of.dropped_relabels_total.inc({ why });
+  }
+
+  /** What holds of all clusters of this process. */
+  clusters(clusters: readonly Cluster[]): void {
+    const sum = (of: (cluster: Cluster) => number) => clusters.reduce((total, each) => total + of(each), 0);
+    this.#of.guests.set(sum(({ guests }) => guests));
+    this.#of.waiting_relabels.set(sum(({ waiting }) => waiting.size));
+    this.#openFindings(clusters);
+    this.#hosts(clusters);
+  }
+
+  #openFindings(clusters: readonly Cluster[]): void {
+    const open = new Map<string, number>();
+    for (const { said } of clusters)
+      for (const severity of said.open()) open.set(severity, (open.get(severity) ?? 0) + 1);
+    for (const severity of SEVERITIES) this.#of.open_findings.set({ severity }, open.get(severity) ?? 0);
+  }
+
+  #hosts(clusters: readonly Cluster[]): void {
+    const waiting = new Map<string, number>();
+    for (const { said, watermarks } of clusters) {
+      for (const [host, verdicts] of said.waiting()) waiting.set(host, (waiting.get(host) ?? 0) + verdicts);
+      for (const [host, { own_us, true_us }] of watermarks.moved()) {
+        this.#of.watermark_timestamp_seconds.set({ host }, own_us / 1e6);
+        if (true_us !== null) this.#of.clock_offset_seconds.set({ host }, (own_us - true_us) / 1e6);
+      }
+    }
+    for (const host of this.#waitedFor)
+      if (!waiting.has(host)) this.#of.provisional_verdicts.remove({ host });
+    for (const [host, verdicts] of waiting) this.#of.provisional_verdicts.set({ host }, verdicts);
+    this.#waitedFor = new Set(waiting.keys());
+  }
+}
