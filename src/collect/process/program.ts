@@ -49,6 +49,8 @@ export class Program {
     }
     this.child = child;
     this.output = child?.stdout ?? null;
+    // When a program ends, Node lets what it printed flow away unless somebody waits for it: so somebody always does.
+    this.output?.on('readable', waiting);
     this.output?.once('end', () => {
       this.outputEnded = true;
     });
@@ -89,7 +91,7 @@ export class Program {
       this.child?.kill('SIGTERM');
       const killer = setTimeout(() => this.child?.kill('SIGKILL'), TERM_GRACE_MS);
       // a full pipe would keep it from ending
-      this.output?.resume();
+      this.output?.removeListener('readable', waiting).resume();
       await this.ended;
       clearTimeout(killer);
     }
@@ -169,5 +171,7 @@ function somethingHappens(output: Readable, wait_ms: number, signal: AbortSignal
     signal?.addEventListener('abort', finish);
   });
 }
+
+function waiting(): void {}
 
 const OUTPUT_EVENTS = ['readable', 'end', 'close', 'error'] as const;
