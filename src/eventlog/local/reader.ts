@@ -56,7 +56,7 @@ export async function processTopic(options: ProcessOptions, shared: Shared): Pro
         const left = idle_until === null ? null : Math.max(0, idle_until - performance.now());
         if (!(await wake.sleep(signal, left)) || signal.aborted) continue;
       }
-      const outputs = await handler.take(batch);
+      const outputs = await handler.take(batch, PARTITION);
       const next = batch.length === 0 ? position : batch.at(-1)!.offset + 1;
       if (outputs.length > 0 || next !== position)
         await shared.commit(() => write(ledger, group, topic, next, outputs, shared.now()));
