@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { pino } from 'pino';
 import { describe, inject } from 'vitest';
 import type { KafkaSettings } from '../../src/eventlog/kafka/settings.js';
 import { createTopics } from '../../src/eventlog/kafka/topics.js';
 import { missingForKafka } from './kafka-jars.js';
+import { testLogger } from './test-logger.js';
 
 /** Kafka for tests: what they need to reach the broker of the run, or one of their own. */
 
@@ -43,11 +43,6 @@ export function freshSettings(address: string, changes: Partial<KafkaSettings> =
     ...changes,
   };
 }
-
-/** Says nothing, or everything where MIGRATION_AUDIT_TEST_LOG is set. */
-export const testLogger = pino({
-  level: process.env['MIGRATION_AUDIT_TEST_LOG'] === undefined ? 'silent' : 'debug',
-});
 
 export async function withTopics(settings: KafkaSettings, partitions = 1): Promise<KafkaSettings> {
   await createTopics(settings, { partitions, replication: 1, retention_h: 24 }, testLogger);

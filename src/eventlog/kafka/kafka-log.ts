@@ -23,21 +23,29 @@ import { explained, kafkaClient } from './client.js';
 import { type LaneOptions, runLane } from './lane.js';
 import { Membership } from './membership.js';
 import { groupName, type KafkaSettings, topicName } from './settings.js';
+import type { KillPoint } from './transactions.js';
 
-export function openKafkaLog(settings: KafkaSettings, logger: Logger): ProcessorLog & Appender {
-  return new KafkaLog(settings, logger);
+/** @param at called at every point where a kill must do no harm */
+export function openKafkaLog(
+  settings: KafkaSettings,
+  logger: Logger,
+  at: (point: KillPoint) => void = () => {},
+): ProcessorLog & Appender {
+  return new KafkaLog(settings, logger, at);
 }
 
 class KafkaLog implements ProcessorLog, Appender {
   readonly #kafka: Kafka;
   readonly #settings: KafkaSettings;
   readonly #logger: Logger;
+  readonly #at: (point: KillPoint) => void;
   readonly #appender: KafkaAppender;
   readonly #ended = new AbortController();
   readonly #readers = new Map<string, Promise<void>>();
   #admin: Promise<Admin> | null = null;
 
-  constructor(settings: KafkaSettings, logger: Logger) {
+  constructor(settings: KafkaSettings, logger: Logger, at: (point: KillPoint) => void) {
+    this.#at = at;
     this.#settings = settings;
     this.#logger = logger;
     this.#kafka = kafkaClient(settings, logger);
@@ -81,6 +89,7 @@ class KafkaLog implements ProcessorLog, Appender {
           signal,
           confirmed: () => membership.confirmed(),
           logger: this.#logger,
+          at: this.#at,
         })),
       failed: (error) => lanes.onFailed(error),
       logger: this.#logger,

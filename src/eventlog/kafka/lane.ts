@@ -7,7 +7,7 @@ import { explained, isFenced, isPassing } from './client.js';
 import { latestStates } from './latest-states.js';
 import { type Fetched, PartitionReader } from './partition-reader.js';
 import { groupName, type KafkaSettings, topicName } from './settings.js';
-import { Transactions } from './transactions.js';
+import { type KillPoint, Transactions } from './transactions.js';
 
 const FETCH_WAIT_MS = 1_000;
 const RETRY_MS_MIN = 100;
@@ -23,6 +23,7 @@ export interface LaneOptions {
   /** resolves when the group says that the partition is still this process's */
   confirmed: () => Promise<void>;
   logger: Logger;
+  at: (point: KillPoint) => void;
 }
 
 /** What a handler threw, which ends the whole; whatever else goes wrong is tried again. */
@@ -61,9 +62,17 @@ export async function runLane(options: LaneOptions): Promise<void> {
   }
 }
 
-async function stay({ kafka, settings, processing, partition, signal, logger }: LaneOptions): Promise<void> {
+async function stay({
+  kafka,
+  settings,
+  processing,
+  partition,
+  signal,
+  logger,
+  at,
+}: LaneOptions): Promise<void> {
   const { group, topic, handler } = processing;
-  const transactions = new Transactions(kafka, settings, { group, topic, partition });
+  const transactions = new Transactions(kafka, settings, { group, topic, partition }, at);
   const events = new PartitionReader(kafka, topicName(settings, topic), topic, partition);
   const states = new PartitionReader(kafka, topicName(settings, 'state'), 'state', partition);
   try {

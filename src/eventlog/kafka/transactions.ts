@@ -11,17 +11,23 @@ const ABORT_TIMEOUT_MS = 5_000;
 const BUSY_RETRIES = 200;
 const BUSY_MS_MAX = 50;
 
+/** Where a kill or a stop is worth a test; production passes nothing. */
+export type KillPoint = 'before-transaction' | 'after-position' | 'before-commit' | 'after-commit';
+
 /** Writes the outputs of one input partition with its new position: all or nothing, and for the latest owner alone. */
 export class Transactions {
   readonly #settings: KafkaSettings;
   readonly #input: { group: string; topic: Topic; partition: number };
   readonly #producer: Producer;
+  readonly #at: (point: KillPoint) => void;
 
   constructor(
     kafka: Kafka,
     settings: KafkaSettings,
     input: { group: string; topic: Topic; partition: number },
+    at: (point: KillPoint) => void,
   ) {
+    this.#at = at;
     this.#settings = settings;
     this.#input = input;
     this.#producer = kafka.producer({
@@ -41,6 +47,7 @@ export class Transactions {
   /** @param next the offset that the group goes on with */
   async commit(outputs: readonly Output[], next: number): Promise<void> {
     const { group, topic, partition } = this.#input;
+    this.#at('before-transaction');
     const transaction = await this.#producer.transaction();
     try {
       await whenNotBusy(() =>
@@ -54,12 +61,15 @@ export class Transactions {
           ],
         }),
       );
+      this.#at('after-position');
       for (const batch of inBatches(outputs, this.#settings))
         await transaction.sendBatch({
           ...sendOptions(this.#settings),
           topicMessages: topicMessages(this.#settings, batch, partition),
         });
+      this.#at('before-commit');
       await transaction.commit();
+      this.#at('after-commit');
     } catch (error) {
       await abort(transaction);
       throw error;

@@ -1,11 +1,6 @@
 import { openKafkaLog } from '../../../src/eventlog/kafka/kafka-log.js';
-import {
-  describeWithKafka,
-  freshSettings,
-  sharedBroker,
-  testLogger,
-  withTopics,
-} from '../../services/kafka.js';
+import { describeWithKafka, freshSettings, sharedBroker, withTopics } from '../../services/kafka.js';
+import { testLogger } from '../../services/test-logger.js';
 import { describeProcessorLog } from '../contract.js';
 
 describeWithKafka('with a real broker', () => {
