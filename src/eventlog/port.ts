@@ -126,6 +126,12 @@ export interface Lag {
   bytes: number | null;
 }
 
+/** Reads what there is, for whoever looks at a log and is no group. */
+export interface Scanner {
+  /** Committed records of the time of the call, each partition in its order. */
+  scan(topic: Topic): AsyncIterable<LogRecord>;
+}
+
 /** What processors need of a log. */
 export interface ProcessorLog {
   /** Runs until aborted. A handler that throws commits nothing of its batch, and the call rejects with its error. */
@@ -137,7 +143,7 @@ export interface ProcessorLog {
 }
 
 /** The log of one machine, which is also its collector's spool. */
-export interface EventLog extends Spool, ProcessorLog {
+export interface EventLog extends Spool, Appender, Scanner, ProcessorLog {
   lag(group: string, topic: Topic): { records: number; bytes: number };
   statistics(): LogStatistics;
 }

@@ -1,7 +1,8 @@
 import type { Kafka, Producer } from 'kafkajs';
-import type { NewRecord, Topic } from '../port.js';
+import type { NewRecord, Output, Topic } from '../port.js';
+import { RecordTooLarge } from '../record-too-large.js';
 import { explained } from './client.js';
-import { inBatches, PRODUCER, sendOptions, topicMessages } from './produce.js';
+import { inBatches, PRODUCER, sendOptions, sentBytes, topicMessages } from './produce.js';
 import { type KafkaSettings, topicName } from './settings.js';
 
 /** Tries of one batch before the caller hears of it; some seconds. */
@@ -26,19 +27,35 @@ export class KafkaAppender {
   }
 
   async #send(topic: Topic, records: readonly NewRecord[]): Promise<void> {
-    const outputs = records.map((record) => ({ topic, record }));
-    for (const batch of inBatches(outputs, this.#settings))
-      try {
-        const producer = await this.#connected();
-        await producer.sendBatch({
-          ...sendOptions(this.#settings),
-          topicMessages: topicMessages(this.#settings, batch, null),
-        });
-      } catch (error) {
-        // what the brokers know of its sequence is uncertain now
-        await this.#drop();
-        throw explained(error, `topic ${topicName(this.#settings, topic)}`);
-      }
+    let sent = 0;
+    for (const batch of inBatches(
+      records.map((record) => ({ topic, record })),
+      this.#settings,
+    )) {
+      await this.#sendBatch(topic, batch, sent);
+      sent += batch.length;
+    }
+  }
+
+  /** What is too large in one piece goes in two, down to the record that is too large alone. */
+  async #sendBatch(topic: Topic, batch: readonly Output[], sent: number): Promise<void> {
+    const where = `topic ${topicName(this.#settings, topic)}`;
+    try {
+      const producer = await this.#connected();
+      await producer.sendBatch({
+        ...sendOptions(this.#settings),
+        topicMessages: topicMessages(this.#settings, batch, null),
+      });
+    } catch (cause) {
+      // what the brokers know of its sequence is uncertain now
+      await this.#drop();
+      const error = explained(cause, where);
+      if (error.code !== 'MA_RECORD_TOO_LARGE') throw error;
+      if (batch.length === 1) throw new RecordTooLarge(where, sent, sentBytes(batch[0] as Output), cause);
+      const half = Math.ceil(batch.length / 2);
+      await this.#sendBatch(topic, batch.slice(0, half), sent);
+      await this.#sendBatch(topic, batch.slice(half), sent + half);
+    }
   }
 
   #connected(): Promise<Producer> {

@@ -17,24 +17,37 @@
 import type { Admin, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import { MigrationAuditError } from '../../domain/errors.js';
-import type { Appender, Lag, NewRecord, ProcessOptions, ProcessorLog, Topic } from '../port.js';
+import type {
+  Appender,
+  Lag,
+  LogRecord,
+  NewRecord,
+  ProcessOptions,
+  ProcessorLog,
+  Scanner,
+  Topic,
+} from '../port.js';
 import { KafkaAppender } from './appender.js';
 import { explained, kafkaClient } from './client.js';
 import { type LaneOptions, runLane } from './lane.js';
+import { recordsOf } from './latest-states.js';
 import { Membership } from './membership.js';
+import { PartitionReader } from './partition-reader.js';
 import { groupName, type KafkaSettings, topicName } from './settings.js';
 import type { KillPoint } from './transactions.js';
+
+export type KafkaEventLog = ProcessorLog & Appender & Scanner;
 
 /** @param at called at every point where a kill must do no harm */
 export function openKafkaLog(
   settings: KafkaSettings,
   logger: Logger,
   at: (point: KillPoint) => void = () => {},
-): ProcessorLog & Appender {
+): KafkaEventLog {
   return new KafkaLog(settings, logger, at);
 }
 
-class KafkaLog implements ProcessorLog, Appender {
+class KafkaLog implements KafkaEventLog {
   readonly #kafka: Kafka;
   readonly #settings: KafkaSettings;
   readonly #logger: Logger;
@@ -100,6 +113,28 @@ class KafkaLog implements ProcessorLog, Appender {
     } finally {
       await lanes.end();
       await membership.leave();
+    }
+  }
+
+  async *scan(topic: Topic): AsyncGenerator<LogRecord> {
+    const name = topicName(this.#settings, topic);
+    const where = `topic ${name}`;
+    const admin = await this.#connected().catch((error) => {
+      throw explained(error, where);
+    });
+    const partitions = await admin.fetchTopicOffsets(name).catch((error) => {
+      throw explained(error, where);
+    });
+    for (const { partition, low, high } of partitions.sort((a, b) => a.partition - b.partition)) {
+      const reader = new PartitionReader(this.#kafka, name, topic, partition);
+      try {
+        await reader.open();
+        yield* recordsOf(reader, Number(low), Number(high));
+      } catch (error) {
+        throw explained(error, `${where}, partition ${partition}`);
+      } finally {
+        await reader.close();
+      }
     }
   }
 

@@ -30,6 +30,8 @@ interface Wanted {
   inWords?: string;
 }
 
+/** What is made of an event holds its bytes and more; such a record must not be one that the brokers refuse. */
+const OUTPUT_BYTES_FACTOR = 2;
 const HOUR_MS = 3_600_000;
 /** Dead letters wait for somebody to look at them. */
 const DEAD_LETTERS_RETENTION_FACTOR = 4;
@@ -38,7 +40,10 @@ function settingsOf(topic: Topic, plan: TopicPlan, settings: KafkaSettings): Rec
   const in_sync = Math.max(1, plan.replication - 1);
   const common: Record<string, Wanted> = {
     'cleanup.policy': exactly(topic === 'state' ? 'compact' : 'delete', 'error'),
-    'max.message.bytes': atLeast(settings.batch_bytes_max, 'error'),
+    'max.message.bytes': atLeast(
+      settings.batch_bytes_max * (topic === 'events' ? 1 : OUTPUT_BYTES_FACTOR),
+      'error',
+    ),
     'min.insync.replicas': atLeast(in_sync, 'warning'),
     // a host whose clock is wrong must not have its events deleted early, or kept forever
     'message.timestamp.type': exactly('LogAppendTime', 'warning'),
