@@ -1,9 +1,8 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { KEYS, valueAt } from '../config/keys.js';
 import {
   type CheckedConfiguration,
   checkConfiguration,
-  DEFAULT_FILE,
   type KeyOrigin,
   type LoadedConfiguration,
   loadConfiguration,
@@ -11,6 +10,7 @@ import {
 import { errorOf, whereOf } from '../config/problem.js';
 import { printable } from '../domain/byte-text.js';
 import { safeJson } from '../domain/safe-json.js';
+import { configOption } from './event-log.js';
 import { type Format, formatOption } from './format.js';
 import { EXIT, type Io, reportError, type SetExit, warn } from './io.js';
 import { padEnd, width } from './text/columns.js';
@@ -52,13 +52,6 @@ export function configCommand(io: Io, setExit: SetExit): Command {
       setExit(EXIT.nothingFound);
     });
   return command;
-}
-
-function configOption(): Option {
-  return new Option(
-    '-c, --config <file>',
-    `the configuration file; by default $MIGRATION_AUDIT_CONFIG, or ${DEFAULT_FILE} if there is one`,
-  );
 }
 
 function reportCheck(io: Io, format: Format, checked: CheckedConfiguration): number {

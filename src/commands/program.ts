@@ -1,11 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
 import { configCommand } from './config.js';
+import { deadLettersCommand } from './dead-letters.js';
 import { demoCommand } from './demo.js';
 import { findingsCommand } from './findings.js';
 import { EXIT, type Io, reportError, type SetExit } from './io.js';
 import { replayCommand } from './replay.js';
 import { timelineCommand } from './timeline.js';
+import { topicsCommand } from './topics.js';
 import { version } from './version.js';
 
 /**
@@ -26,6 +28,16 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return exitFor(error, io);
   }
 }
+
+const COMMANDS = [
+  replayCommand,
+  findingsCommand,
+  timelineCommand,
+  configCommand,
+  topicsCommand,
+  deadLettersCommand,
+  demoCommand,
+];
 
 function programFor(io: Io, setExit: SetExit): Command {
   const program = new Command('migration-audit')
@@ -50,8 +62,7 @@ function programFor(io: Io, setExit: SetExit): Command {
     })
     .exitOverride()
     .addHelpText('after', EPILOGUE);
-  for (const command of [replayCommand, findingsCommand, timelineCommand, configCommand, demoCommand])
-    program.addCommand(withSettingsOf(program, command(io, setExit)));
+  for (const command of COMMANDS) program.addCommand(withSettingsOf(program, command(io, setExit)));
   return program;
 }
 

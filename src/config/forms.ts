@@ -82,6 +82,18 @@ function isPlainHttpUrl(text: string): boolean {
   return /^https?:$/.test(protocol) && username === '' && password === '';
 }
 
+const HOST_AND_PORT = String.raw`(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}`;
+const HOSTS_AND_PORTS = new RegExp(`^${HOST_AND_PORT}(?:, *${HOST_AND_PORT})*$`);
+
+/** One text, since `:` stands between the items of a list in the environment. */
+export function hostsAndPorts() {
+  return z
+    .string()
+    .max(4096)
+    .regex(HOSTS_AND_PORTS)
+    .describe('text `host:port`, or several with `,` between them');
+}
+
 export function word() {
   return z
     .string()

@@ -57,7 +57,7 @@ function wrongValue(path: readonly string[], input: unknown): Omit<Issue, 'path'
   if (key?.isSecret)
     return {
       text: 'a secret does not stand in this file',
-      hint: `put it into a file that store.password_file names, or into the environment as ${key.variable}`,
+      hint: `put it into a file that ${key.name}_file names, or into the environment as ${key.variable}`,
     };
   if (key === undefined) return { text: `expected keys below it, not ${inWords(value)}`, hint: null };
   if (value === undefined)

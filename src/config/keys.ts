@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { KEY_FACTS, type KeyFacts, SCHEMA } from './schema.js';
+import { KEY_FACTS, type KeyFacts } from './key-facts.js';
+import { SCHEMA } from './schema.js';
 import { Secret } from './secret.js';
 
 /** One key of the configuration, as messages, the environment and the reference speak of it. */
@@ -64,17 +65,20 @@ function keysBelow(
   throw new Error(`the schema of ${path.join('.')} is neither a section nor registered as a key`);
 }
 
-/** The kinds of a section one after the other; the key that chooses between them stands once. */
+/** The kinds of a section one after the other; keys that all of them have stand once. */
 function keysOfKinds(union: z.ZodDiscriminatedUnion, path: readonly string[]): ConfigurationKey[] {
   const chooser = union.def.discriminator;
   const keys = new Map<string, ConfigurationKey>();
+  const isOfAll = (key: string) =>
+    union.options.every((option) =>
+      Object.hasOwn((option as z.ZodObject).shape, key.slice(path.join('.').length + 1)),
+    );
   for (const option of union.options) {
     const kind = unwrapped((option as z.ZodObject).shape[chooser] as z.core.$ZodType) as z.ZodLiteral;
     const name = [...path, chooser].join('.');
     const onlyWith = union.options.length > 1 ? `${name}: ${kind.value}` : null;
     for (const key of keysBelow(option, path, onlyWith)) {
-      if (key.name === name && keys.has(name)) continue;
-      keys.set(key.name, key.name === name ? { ...key, onlyWith: null } : key);
+      if (!keys.has(key.name)) keys.set(key.name, isOfAll(key.name) ? { ...key, onlyWith: null } : key);
     }
   }
   return [...keys.values()];

@@ -7,7 +7,7 @@ import { issuesOf } from './issues.js';
 import { KEYS, SECTIONS, valueAt } from './keys.js';
 import { errorOf, type Problem } from './problem.js';
 import { type Configuration, SCHEMA } from './schema.js';
-import { passwordFrom } from './secret-file.js';
+import { withPasswords } from './secret-file.js';
 import { warningsOf } from './warnings.js';
 import { type Section, type YamlTree, yamlTreeOf } from './yaml-tree.js';
 
@@ -107,14 +107,17 @@ async function checkTree(
   const found = [...problems, ...issues.map(({ path, ...said }) => ({ ...place(path), ...said }))];
   if (!parsed.success || isNotEmpty(found)) return { usable: false, file, problems: found as [Problem] };
 
-  const secrets = await passwordFrom(parsed.data);
-  if (typeof secrets === 'string') {
-    const problem = { ...place(['store', 'password_file']), text: secrets, hint: null };
+  const secrets = await withPasswords(parsed.data);
+  if ('section' in secrets) {
+    const problem = { ...place([...secrets.section, 'password_file']), text: secrets.text, hint: null };
     return { usable: false, file, problems: [problem] };
   }
   const configuration: Configuration = deepFreeze(secrets.configuration);
   const origins = originsOf(root, lines, variables);
-  if (secrets.isFromFile) origins.set('store.password', origins.get('store.password_file') as KeyOrigin);
+  for (const section of secrets.fromFiles) {
+    const name = section.join('.');
+    origins.set(`${name}.password`, origins.get(`${name}.password_file`) as KeyOrigin);
+  }
   const warnings = [...secrets.warnings, ...warningsOf(configuration)];
   return { usable: true, loaded: { file, configuration, origins, warnings } };
 }

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { eventLog } from './event-log-schema.js';
 import {
   absolutePath,
   absolutePathOrStandardInput,
@@ -15,26 +16,13 @@ import {
   word,
   yesOrNo,
 } from './forms.js';
+import { KEY_FACTS, type KeyFacts } from './key-facts.js';
 import type { Secret } from './secret.js';
 
 /**
  * The one configuration file. Everything about a key stands here: its form, its default and what the reference says
  * about it (docs/reference/configuration.md is compared with it). Units are the last part of a name.
  */
-
-export interface KeyFacts {
-  about: string;
-  /** does a running process take a new value over on SIGHUP, or only when it starts */
-  reload: 'applied' | 'restart';
-  /** how the reference writes a default that depends on the host */
-  defaultText?: string;
-}
-
-export const KEY_FACTS = z.registry<KeyFacts>();
-
-const MIB = 1024 ** 2;
-const GIB = 1024 ** 3;
-const TIB = 1024 ** 4;
 
 const audit = z.strictObject({
   path: absolutePathOrStandardInput().default('/var/log/audit/audit.log').register(KEY_FACTS, {
@@ -126,28 +114,6 @@ const storage = z
           message: 'the same path is in storage.shared_paths: it can be one of the two',
         });
   });
-
-const EVENT_LOG_KINDS = ['local'] as const;
-
-const eventLog = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: kind('local', EVENT_LOG_KINDS).default('local').register(KEY_FACTS, {
-      about: 'where events are kept: `local` is in the data directory',
-      reload: 'restart',
-    }),
-    bytes_max: wholeNumber(64 * MIB, 16 * TIB)
-      .default(8 * GIB)
-      .register(KEY_FACTS, {
-        about:
-          'size of the event log, in bytes; collecting waits when it is full of events that nobody has read',
-        reload: 'restart',
-      }),
-    retain_h: wholeNumber(1, 87_600).default(168).register(KEY_FACTS, {
-      about: 'time for which events are kept after everybody has read them, in hours',
-      reload: 'applied',
-    }),
-  }),
-]);
 
 const correlate = z.strictObject({
   horizon_h: wholeNumber(1, 8760)

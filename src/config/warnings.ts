@@ -2,7 +2,7 @@ import { BlockList, isIPv6 } from 'node:net';
 import type { Configuration } from './schema.js';
 
 /** What is allowed, and has consequences that whoever configured it may not have meant. */
-export function warningsOf({ listen, store }: Configuration): string[] {
+export function warningsOf({ listen, store, event_log }: Configuration): string[] {
   const warnings: string[] = [];
   if (!isLoopback(listen.address))
     warnings.push(
@@ -10,6 +10,8 @@ export function warningsOf({ listen, store }: Configuration): string[] {
     );
   if (store.kind === 'http' && store.password !== null && isSentInClear(store.url))
     warnings.push(`store.url: ${store.url} sends the password unencrypted; https would not`);
+  if (event_log.kind === 'kafka' && !event_log.ssl.enabled && event_log.sasl.mechanism !== 'none')
+    warnings.push('event_log.ssl.enabled: what logs in to the brokers is sent unencrypted; TLS would not');
   return warnings;
 }
 

@@ -68,6 +68,26 @@ export const ERRORS = {
     what: 'the event log cannot be written',
     hint: 'see the message; nothing of this call was kept',
   },
+  MA_KAFKA: {
+    exit: 3,
+    what: 'the Kafka brokers could not do it',
+    hint: 'see whether the brokers run and can be reached; long-lived roles try again by themselves',
+  },
+  MA_KAFKA_REFUSED: {
+    exit: 3,
+    what: 'the Kafka brokers refuse it',
+    hint: 'check event_log.sasl and event_log.ssl, and what the brokers allow this user: docs/guides/fleet.md',
+  },
+  MA_KAFKA_TOPIC: {
+    exit: 3,
+    what: 'a Kafka topic is missing or not as it has to be',
+    hint: 'migration-audit topics check says what is wrong, migration-audit topics create makes what is missing',
+  },
+  MA_RECORD_TOO_LARGE: {
+    exit: 3,
+    what: 'a record is larger than the Kafka brokers take',
+    hint: 'raise max.message.bytes of the topic, and event_log.batch_bytes_max with it',
+  },
   MA_BUG: {
     exit: 3,
     what: 'an error in migration-audit itself',

@@ -2,12 +2,18 @@
  * The event log: ordered, durable, read by groups that each keep a position of their own.
  *
  * What every implementation promises:
- * - What `append` acknowledged survives a kill and a power loss, and is kept once per id.
- * - A batch of records and the checkpoints of their sources become visible together or not at all.
+ * - What `append` acknowledged survives a kill and a power loss.
  * - What a handler returns and the position of its group become visible together or not at all,
  *   so every output of a group is there exactly once, however often its process is killed.
  * - Offsets of a partition only grow. They may have holes.
- * - Nothing is dropped that a registered group has not consumed.
+ *
+ * What only the log of one machine promises:
+ * - `append` keeps one record of an id. Kafka knows no ids: what a forwarder sends again after a lost answer is there
+ *   twice, and processors, which know the ids of events, take it in once.
+ * - A batch of records and the checkpoints of their sources become visible together or not at all. There are no
+ *   checkpoints on Kafka: they are the collector's, in the spool on its host.
+ * - Nothing is dropped that a registered group has not consumed. Kafka drops what is older than the topic's retention;
+ *   a group that comes too late goes on with the oldest record there is, and the log says so.
  */
 
 export const TOPICS = ['events', 'timeline', 'findings', 'state', 'dead-letters'] as const;
@@ -57,12 +63,33 @@ export interface Output {
   record: NewRecord;
 }
 
-/** The processor's side. */
+/** Takes records for good, without ids or checkpoints: where a forwarder sends to. */
+export interface Appender {
+  /**
+   * All of them are acknowledged when it resolves; when it rejects, some may be there, and sending them again doubles
+   * those. Records of one key stay in their order.
+   *
+   * @throws MA_RECORD_TOO_LARGE for a single record that the log does not take; those before it were acknowledged
+   */
+  appendTo(topic: Topic, records: readonly NewRecord[]): Promise<void>;
+}
+
+/**
+ * The processor's side. Calls for one partition come one after the other; those for different partitions overlap.
+ *
+ * A partition can end and begin again at any time, with what was committed: when another process takes it over, or
+ * when a commit failed. Nothing that a handler remembers beyond `state` survives that.
+ */
 export interface PartitionHandler {
-  /** `state`: the latest `state` record of every key of the partition */
+  /** `state`: the latest `state` record of every key of the partition. It costs nothing until it is asked for. */
   begin(partition: number, state: AsyncIterable<LogRecord>): Promise<void>;
-  /** What it returns becomes visible together with the group's new position, or none of it. */
-  take(batch: readonly LogRecord[]): Promise<readonly Output[]>;
+  /**
+   * What it returns becomes visible together with the group's new position, or none of it. Outputs go to the partition
+   * of the batch, whatever their keys are.
+   *
+   * @param batch of `partition`; empty when there was none for `idle_ms`
+   */
+  take(batch: readonly LogRecord[], partition: number): Promise<readonly Output[]>;
   end(partition: number): Promise<void>;
 }
 
@@ -92,12 +119,31 @@ export interface LogStatistics {
   disk_bytes: number;
 }
 
-export interface EventLog extends Spool {
+/** Of a group in a topic. */
+export interface Lag {
+  records: number;
+  /** null where the log does not count them */
+  bytes: number | null;
+}
+
+/** Reads what there is, for whoever looks at a log and is no group. */
+export interface Scanner {
+  /** Committed records of the time of the call, each partition in its order. */
+  scan(topic: Topic): AsyncIterable<LogRecord>;
+}
+
+/** What processors need of a log. */
+export interface ProcessorLog {
   /** Runs until aborted. A handler that throws commits nothing of its batch, and the call rejects with its error. */
   process(options: ProcessOptions): Promise<void>;
   /** what the group has not consumed yet; a group never seen has consumed nothing */
+  lag(group: string, topic: Topic): Lag | Promise<Lag>;
+  /** Ends every `process`, waits for what is being written, and gives the connections or the directory free. */
+  close(): Promise<void>;
+}
+
+/** The log of one machine, which is also its collector's spool. */
+export interface EventLog extends Spool, Appender, Scanner, ProcessorLog {
   lag(group: string, topic: Topic): { records: number; bytes: number };
   statistics(): LogStatistics;
-  /** Ends every `process`, waits for what is being written, and gives the directory free. */
-  close(): Promise<void>;
 }

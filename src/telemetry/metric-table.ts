@@ -8,7 +8,7 @@ import type { GapKind, Stream } from '../events/event.js';
 export const METRIC_PREFIX = 'migration_audit_';
 
 /** The part of the program that sets a metric; a process shows those of the parts it runs. */
-export type MetricsOf = 'every role' | 'collect' | 'event log' | 'correlate' | 'store';
+export type MetricsOf = 'every role' | 'collect' | 'event log' | 'forward' | 'correlate' | 'store';
 
 export interface MetricFacts {
   of: MetricsOf;
@@ -49,6 +49,8 @@ const GAP_KINDS = wordsOf<GapKind>({
 
 const VERDICTS = wordsOf<Verdict>({ violation: true, clean: true, undetermined: true });
 const SEVERITIES = wordsOf<Severity>({ critical: true, warning: true, info: true });
+
+const DEAD_LETTER_REASONS = ['bad-event', 'unknown-schema', 'over-limit', 'too-large'];
 
 const TABLES = ['events', 'host_facts', 'hosts', 'timeline', 'relabels', 'migrations', 'findings'];
 
@@ -174,6 +176,32 @@ export const METRICS = {
     type: 'counter',
     help: 'Records that a reader could not use; they are in the topic dead-letters.',
     labels: { group: null, reason: null },
+  },
+
+  dead_letters_total: {
+    of: 'event log',
+    type: 'counter',
+    help: 'Records that could not be used and were put to the dead letters, with the reason.',
+    labels: { reason: DEAD_LETTER_REASONS },
+  },
+
+  forward_events_total: {
+    of: 'forward',
+    type: 'counter',
+    help: 'Events that the brokers acknowledged.',
+    labels: {},
+  },
+  forward_errors_total: {
+    of: 'forward',
+    type: 'counter',
+    help: 'Times that the brokers did not take a batch; it is sent again.',
+    labels: {},
+  },
+  forward_last_success_timestamp_seconds: {
+    of: 'forward',
+    type: 'gauge',
+    help: 'When the brokers last acknowledged events, since the epoch.',
+    labels: {},
   },
 
   correlate_duration_seconds: {

@@ -40,9 +40,11 @@ describe('the schema', () => {
     }
   });
 
-  it('has the unit of a number last in its name', () => {
+  it('has the unit of a number last in its name, unless it counts', () => {
     const numbers = KEYS.filter(({ form }) => form.startsWith('whole number'));
-    expect(numbers.filter(({ name }) => !/_(?:s|h|max)$|\.port$/.test(name))).toEqual([]);
+    expect(
+      numbers.filter(({ name }) => !/_(?:s|h|max)$|\.(?:port|partitions|replication)$/.test(name)),
+    ).toEqual([]);
   });
 });
 
@@ -60,8 +62,11 @@ describe('deploy/migration-audit.example.yaml', () => {
 
   it('has in comments what it does not choose, with the defaults of that, too', async () => {
     const { configuration } = await load(other);
-    const required =
-      'cluster: example\nhost: hosta\nstore: {kind: http, url: "https://clickhouse.example.org:8443"}\n';
+    const required = `cluster: example
+host: hosta
+event_log: {kind: kafka, brokers: "kafka1.example.org:9093, kafka2.example.org:9093"}
+store: {kind: http, url: "https://clickhouse.example.org:8443"}
+`;
     expect(diffConfiguration((await load(required)).configuration, configuration)).toEqual([]);
   });
 
@@ -76,5 +81,5 @@ describe('deploy/migration-audit.example.yaml', () => {
 
 /** Comments that begin without a space, or with the spaces of an indented key, are keys to choose. */
 function withOtherChoices(text: string): string {
-  return text.replace(/^store:\n(?: .*\n)+/m, '').replaceAll(/^#(?=[a-z]| {2})/gm, '');
+  return text.replaceAll(/^(?:store|event_log):\n(?: .*\n)+/gm, '').replaceAll(/^#(?=[a-z]| {2})/gm, '');
 }

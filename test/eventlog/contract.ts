@@ -1,5 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EventLog, LogRecord, NewRecord, Output, ProcessOptions } from '../../src/eventlog/port.js';
+import type {
+  EventLog,
+  LogRecord,
+  NewRecord,
+  Output,
+  ProcessOptions,
+  ProcessorLog,
+} from '../../src/eventlog/port.js';
+
+export interface OpenedLog {
+  log: ProcessorLog;
+  add: (records: NewRecord[]) => Promise<unknown>;
+  clean: () => Promise<void>;
+}
 
 export function record(name: string, id: string | null = name): NewRecord {
   return { key: 'cluster', value: Buffer.from(name), id };
@@ -16,7 +29,7 @@ interface Reading {
 
 /** Reads until `enough` says so. */
 export async function readUntil(
-  log: EventLog,
+  log: ProcessorLog,
   options: Partial<ProcessOptions> & { answer?: (batch: readonly LogRecord[]) => Output[] },
   enough: (taken: readonly string[]) => boolean,
 ): Promise<Reading> {
@@ -49,26 +62,21 @@ export async function readUntil(
 
 export const taken = (count: number) => (all: readonly string[]) => all.length >= count;
 
-/** What every event log promises. `open` gives the same log again until `clean` was called. */
-export function describeEventLog(
-  name: string,
-  open: () => Promise<{ log: EventLog; clean: () => Promise<void> }>,
-): void {
+/** What every event log promises. `open` gives a new one, empty, and how to add to its events. */
+export function describeProcessorLog(name: string, open: () => Promise<OpenedLog>): void {
   describe(`${name}, as every event log,`, () => {
-    let log: EventLog;
+    let log: ProcessorLog;
+    let add: OpenedLog['add'];
     let clean: () => Promise<void>;
     beforeEach(async () => {
-      ({ log, clean } = await open());
+      ({ log, add, clean } = await open());
     });
     afterEach(() => clean());
 
     it('delivers what was appended, in order and in batches within the limits', async () => {
       const names = Array.from({ length: 25 }, (_, i) => `record ${i}`);
       const sizes: number[] = [];
-      await append(
-        log,
-        names.map((each) => record(each)),
-      );
+      await add(names.map((each) => record(each)));
       const answer = (batch: readonly LogRecord[]) => {
         sizes.push(batch.length);
         return [];
@@ -76,6 +84,91 @@ export function describeEventLog(
       expect((await readUntil(log, { answer }, taken(25))).taken).toEqual(names);
       expect(Math.max(...sizes)).toBeLessThanOrEqual(10);
     });
+
+    it('wakes a waiting reader', async () => {
+      const reading = readUntil(log, {}, taken(1));
+      await add([record('late')]);
+      expect((await reading).taken).toEqual(['late']);
+    });
+
+    it('gives every group all of it, and goes on where a group was', async () => {
+      await add([record('a'), record('b')]);
+      await readUntil(log, { group: 'one' }, taken(2));
+      expect((await log.lag('one', 'events')).records).toBe(0);
+      await add([record('c')]);
+      expect((await log.lag('one', 'events')).records).toBe(1);
+      expect((await readUntil(log, { group: 'one' }, taken(1))).taken).toEqual(['c']);
+      expect((await readUntil(log, { group: 'two' }, taken(3))).taken).toEqual(['a', 'b', 'c']);
+    });
+
+    it('commits nothing of a handler that throws, and gives its batch again', async () => {
+      await add([record('a')]);
+      const answer = () => {
+        throw new Error('poison');
+      };
+      await expect(readUntil(log, { answer }, taken(1))).rejects.toThrow('poison');
+      expect((await log.lag('group', 'events')).records).toBe(1);
+      expect((await readUntil(log, {}, taken(1))).taken).toEqual(['a']);
+    });
+
+    it('keeps the latest state of every key, and deletes by an empty value', async () => {
+      await add([record('a')]);
+      const state = (key: string, value: string): Output => ({
+        topic: 'state',
+        record: { key, value: Buffer.from(value), id: null },
+      });
+      const answer = () => [state('x', '1'), state('y', '1'), state('x', '2'), state('y', '')];
+      await readUntil(log, { answer }, taken(1));
+      const { states } = await readUntil(log, {}, () => true);
+      expect(states.map(({ key, value }) => [key, value.toString()])).toEqual([['x', '2']]);
+    });
+
+    it('gives outputs to the readers of their topic, each once', async () => {
+      await add(['a', 'b', 'c'].map((each) => record(each)));
+      const answer = (batch: readonly LogRecord[]): Output[] =>
+        batch.map(({ value }) => ({ topic: 'timeline', record: { key: 'k', value, id: null } }));
+      await readUntil(log, { batch_records_max: 1, answer }, taken(3));
+      const copies = await readUntil(log, { topic: 'timeline' }, taken(3));
+      expect(copies.taken).toEqual(['a', 'b', 'c']);
+    });
+
+    it('calls an idle handler', async () => {
+      let calls = 0;
+      const answer = () => {
+        calls++;
+        return [];
+      };
+      await readUntil(log, { idle_ms: 1, answer }, () => calls >= 1);
+      expect(calls).toBeGreaterThan(0);
+    });
+
+    it('refuses a second reader of a topic for a group in one process', async () => {
+      const reading = readUntil(log, {}, taken(1));
+      await expect(readUntil(log, {}, taken(1))).rejects.toThrow(/in use/);
+      await add([record('a')]);
+      await reading;
+    });
+
+    it('ends its readers when it is closed', async () => {
+      const reading = readUntil(log, {}, taken(1));
+      await log.close();
+      expect((await reading).taken).toEqual([]);
+    });
+  });
+}
+
+/** What the log of one machine promises beyond that. */
+export function describeSpool(
+  name: string,
+  open: () => Promise<{ log: EventLog; clean: () => Promise<void> }>,
+): void {
+  describe(`${name}, as a spool,`, () => {
+    let log: EventLog;
+    let clean: () => Promise<void>;
+    beforeEach(async () => {
+      ({ log, clean } = await open());
+    });
+    afterEach(() => clean());
 
     it('keeps one record of an id, and all that have none', async () => {
       await append(log, [record('a'), record('b', null), record('a')]);
@@ -87,54 +180,6 @@ export function describeEventLog(
       expect(log.checkpoint('audit.log')).toBeNull();
       await append(log, [], [['audit.log', Buffer.from('7')]]);
       expect(log.checkpoint('audit.log')?.toString()).toBe('7');
-    });
-
-    it('wakes a waiting reader', async () => {
-      const reading = readUntil(log, {}, taken(1));
-      await append(log, [record('late')]);
-      expect((await reading).taken).toEqual(['late']);
-    });
-
-    it('gives every group all of it, and goes on where a group was', async () => {
-      await append(log, [record('a'), record('b')]);
-      await readUntil(log, { group: 'one' }, taken(2));
-      expect(log.lag('one', 'events')).toEqual({ records: 0, bytes: 0 });
-      await append(log, [record('c')]);
-      expect(log.lag('one', 'events').records).toBe(1);
-      expect((await readUntil(log, { group: 'one' }, taken(1))).taken).toEqual(['c']);
-      expect((await readUntil(log, { group: 'two' }, taken(3))).taken).toEqual(['a', 'b', 'c']);
-    });
-
-    it('commits nothing of a handler that throws, and gives its batch again', async () => {
-      await append(log, [record('a')]);
-      const answer = () => {
-        throw new Error('poison');
-      };
-      await expect(readUntil(log, { answer }, taken(1))).rejects.toThrow('poison');
-      expect(log.lag('group', 'events').records).toBe(1);
-      expect((await readUntil(log, {}, taken(1))).taken).toEqual(['a']);
-    });
-
-    it('keeps the latest state of every key, and deletes by an empty value', async () => {
-      await append(log, [record('a')]);
-      const state = (key: string, value: string): Output => ({
-        topic: 'state',
-        record: { key, value: Buffer.from(value), id: null },
-      });
-      const answer = () => [state('x', '1'), state('y', '1'), state('x', '2'), state('y', '')];
-      await readUntil(log, { answer }, taken(1));
-      const { states } = await readUntil(log, {}, () => true);
-      expect(states.map(({ key, value }) => [key, value.toString()])).toEqual([['x', '2']]);
-    });
-
-    it('calls an idle handler', async () => {
-      let calls = 0;
-      const answer = () => {
-        calls++;
-        return [];
-      };
-      await readUntil(log, { idle_ms: 1, answer }, () => calls >= 1);
-      expect(calls).toBeGreaterThan(0);
     });
   });
 }

@@ -2,21 +2,25 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { crc32c } from '../../src/eventlog/local/crc32c.js';
+import { crc32c } from '../../src/eventlog/crc32c.js';
 import { type LocalLogOptions, openLocalLog } from '../../src/eventlog/local/local-log.js';
-import { append, describeEventLog, readUntil, record, taken } from './contract.js';
+import type { NewRecord } from '../../src/eventlog/port.js';
+import { append, describeProcessorLog, describeSpool, readUntil, record, taken } from './contract.js';
 
 const makeDirectory = () => mkdtemp(join(tmpdir(), 'migration-audit-log-'));
 
-describeEventLog('the local log', async () => {
+async function openFresh() {
   const directory = await makeDirectory();
   const log = openLocalLog({ directory, bytes_max: 1 << 20, retain_us: 1e9 });
   const clean = async () => {
     await log.close();
     await rm(directory, { recursive: true });
   };
-  return { log, clean };
-});
+  return { log, add: (records: NewRecord[]) => append(log, records), clean };
+}
+
+describeProcessorLog('the local log', openFresh);
+describeSpool('the local log', openFresh);
 
 describe('the local log', () => {
   let directory: string;

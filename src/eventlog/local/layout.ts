@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { MigrationAuditError } from '../../domain/errors.js';
+import { crc32c } from '../crc32c.js';
 import type { NewRecord, Topic } from '../port.js';
 import { TOPICS } from '../port.js';
-import { crc32c } from './crc32c.js';
 
 /** The bytes of keys and values in LMDB; numbers are big-endian, so that keys sort by them. */
 

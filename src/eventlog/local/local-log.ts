@@ -21,12 +21,20 @@
 import { mkdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { MigrationAuditError } from '../../domain/errors.js';
-import type { Appended, EventLog, LogStatistics, NewRecord, ProcessOptions, Topic } from '../port.js';
+import type {
+  Appended,
+  EventLog,
+  LogRecord,
+  LogStatistics,
+  NewRecord,
+  ProcessOptions,
+  Topic,
+} from '../port.js';
 import { TOPICS } from '../port.js';
 import { closeEnvironment, type Environment, openEnvironment, text } from './environment.js';
 import { sizeOf } from './layout.js';
 import { Ledger, refuseBeyond } from './ledger.js';
-import { processTopic, Wake } from './reader.js';
+import { processTopic, recordsOf, Wake } from './reader.js';
 import { type KillPoint, Writer } from './writer.js';
 
 export interface LocalLogOptions {
@@ -93,6 +101,17 @@ class LocalLog implements EventLog {
       for (const [source, value] of batch.checkpoints) this.#ledger.setCheckpoint(source, value);
       return { offsets_to: this.#ledger.count('events').next, duplicates };
     });
+  }
+
+  appendTo(topic: Topic, records: readonly NewRecord[]): Promise<void> {
+    return this.#commit(() => {
+      this.#makeRoom(records.reduce((sum, record) => sum + sizeOf(record), 0));
+      this.#ledger.append(topic, records, this.#now());
+    });
+  }
+
+  scan(topic: Topic): AsyncIterable<LogRecord> {
+    return recordsOf(this.#ledger, topic, this.#ledger.count(topic).next);
   }
 
   #makeRoom(bytes: number): void {

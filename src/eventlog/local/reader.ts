@@ -3,8 +3,8 @@ import { TOPICS } from '../port.js';
 import type { Ledger } from './ledger.js';
 
 const PARTITION = 0;
-const STATE_BATCH = 1_000;
-const STATE_BYTES = 1 << 20;
+const SCAN_BATCH = 1_000;
+const SCAN_BYTES = 1 << 20;
 
 interface Shared {
   ledger: Ledger;
@@ -47,7 +47,7 @@ export async function processTopic(options: ProcessOptions, shared: Shared): Pro
   const { ledger, wake } = shared;
   let position = await shared.commit(() => registered(ledger, group, topic));
   if (signal.aborted) return;
-  await handler.begin(PARTITION, latestStates(ledger));
+  await handler.begin(PARTITION, recordsOf(ledger, 'state', ledger.count('state').next));
   try {
     let idle_until = deadline(options.idle_ms);
     while (!signal.aborted) {
@@ -56,7 +56,7 @@ export async function processTopic(options: ProcessOptions, shared: Shared): Pro
         const left = idle_until === null ? null : Math.max(0, idle_until - performance.now());
         if (!(await wake.sleep(signal, left)) || signal.aborted) continue;
       }
-      const outputs = await handler.take(batch);
+      const outputs = await handler.take(batch, PARTITION);
       const next = batch.length === 0 ? position : batch.at(-1)!.offset + 1;
       if (outputs.length > 0 || next !== position)
         await shared.commit(() => write(ledger, group, topic, next, outputs, shared.now()));
@@ -95,10 +95,11 @@ function write(
   ledger.setPosition(group, topic, next);
 }
 
-async function* latestStates(ledger: Ledger): AsyncGenerator<LogRecord> {
-  let from = 0;
+/** What the topic keeps below an offset; of `state` the latest record of every key. */
+export async function* recordsOf(ledger: Ledger, topic: Topic, end: number): AsyncGenerator<LogRecord> {
+  let from = ledger.count(topic).oldest;
   for (;;) {
-    const batch = ledger.read('state', from, STATE_BATCH, STATE_BYTES);
+    const batch = ledger.read(topic, from, SCAN_BATCH, SCAN_BYTES).filter(({ offset }) => offset < end);
     yield* batch;
     if (batch.length === 0) return;
     from = batch.at(-1)!.offset + 1;

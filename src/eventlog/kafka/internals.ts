@@ -1,0 +1,100 @@
+import { createRequire } from 'node:module';
+import type { Kafka } from 'kafkajs';
+
+/**
+ * What this program uses of kafkajs beyond its documented interface; its version is pinned for that. All of it stands
+ * in this file: requests to one broker, which the documented consumer hides behind its own loop, and the guard of a
+ * timer.
+ */
+
+const require = createRequire(import.meta.url);
+
+export interface ProtocolRequest<T> {
+  request: unknown;
+  response: { decode(payload: Buffer): Promise<T>; parse(decoded: T): Promise<T> };
+  requestTimeout?: number;
+}
+
+interface GroupOffsets {
+  responses: { topic: string; partitions: { partition: number; offset: string }[] }[];
+}
+
+export interface Broker {
+  connectionPool: { send<T>(request: ProtocolRequest<T>): Promise<T> };
+  offsetFetch(query: {
+    groupId: string;
+    topics: { topic: string; partitions: { partition: number }[] }[];
+  }): Promise<GroupOffsets>;
+}
+
+/** The connections of one client and what it knows about the brokers. */
+export interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addTargetTopic(topic: string): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[];
+  findBroker(node: { nodeId: number }): Promise<Broker>;
+  findGroupCoordinator(group: { groupId: string }): Promise<Broker>;
+  fetchTopicsOffset(
+    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
+  ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
+  removeBroker(address: { host: string; port: number }): void;
+}
+
+const READ_UNCOMMITTED = 0;
+const METADATA_AGE_MS_MAX = 300_000;
+const CREATE_CLUSTER = 'private:Kafka:createCluster';
+
+/** A client of its own, with connections of its own. Offsets that it tells include those not committed yet. */
+export function clusterOf(kafka: Kafka): Cluster {
+  const symbol = Object.getOwnPropertySymbols(kafka).find(
+    ({ description }) => description === CREATE_CLUSTER,
+  );
+  const create = (kafka as unknown as Record<symbol, (options: unknown) => Cluster>)[symbol as symbol];
+  if (create === undefined) throw new Error('kafkajs is not of the version that this program is made for');
+  return create({
+    metadataMaxAge: METADATA_AGE_MS_MAX,
+    allowAutoTopicCreation: false,
+    isolationLevel: READ_UNCOMMITTED,
+  });
+}
+
+interface FetchQuery {
+  replicaId: number;
+  maxWaitTime: number;
+  minBytes: number;
+  maxBytes: number;
+  isolationLevel: number;
+  topics: { topic: string; partitions: { partition: number; fetchOffset: number; maxBytes: number }[] }[];
+}
+
+/** Fetch, version 11: every broker since 2.3 answers it. */
+export const fetchRequest = require('kafkajs/src/protocol/requests/fetch/v11/request') as (
+  query: FetchQuery,
+) => unknown;
+
+/** The error that a code of the protocol means. */
+export const { createErrorFromCode } = require('kafkajs/src/protocol/error') as {
+  createErrorFromCode(code: number): Error;
+};
+
+interface RequestQueue {
+  pending: unknown[];
+  throttleCheckTimeoutId: NodeJS.Timeout | null;
+  scheduleCheckPendingRequests(): void;
+}
+
+/**
+ * kafkajs looks every millisecond whether a request waits, on every connection and for as long as it is open: some
+ * 4 % of a core for doing nothing. Requests wait only while others are under way or a broker asked for a pause; so the
+ * timer is needed only when there is one.
+ */
+function guardIdleTimer(queue: RequestQueue): void {
+  const schedule = queue.scheduleCheckPendingRequests;
+  queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
+    if (this.pending.length > 0) schedule.call(this);
+  };
+}
+
+guardIdleTimer((require('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }).prototype);
