@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { DEFAULT_FILE, loadConfiguration } from '../config/load.js';
 import type { Configuration } from '../config/schema.js';
 import { MigrationAuditError } from '../domain/errors.js';
@@ -51,7 +51,7 @@ export async function usingLog<T>(
   const { event_log, host } = configuration;
   const log =
     event_log.kind === 'kafka' && !spool
-      ? await openKafka(event_log, host)
+      ? await openKafka(event_log, host, silent)
       : await openLocal(configuration, readOnly);
   try {
     return await use(log);
@@ -60,15 +60,16 @@ export async function usingLog<T>(
   }
 }
 
-async function openKafka(configured: KafkaConfiguration, host: string) {
+export async function openKafka(configured: KafkaConfiguration, host: string, logger: Logger) {
   const [{ kafkaSettings }, { openKafkaLog }] = await Promise.all([
     import('../eventlog/kafka/configured.js'),
     import('../eventlog/kafka/kafka-log.js'),
   ]);
-  return openKafkaLog(await kafkaSettings(configured, host), silent);
+  return openKafkaLog(await kafkaSettings(configured, host), logger);
 }
 
-async function openLocal({ data_directory, event_log }: Configuration, readOnly: boolean) {
+/** The log in the data directory: of one machine, or the spool of a collector that forwards. */
+export async function openLocal({ data_directory, event_log }: Configuration, readOnly: boolean) {
   const { openLocalLog } = await import('../eventlog/local/local-log.js');
   const { bytes_max, retain_h } = event_log;
   return openLocalLog({

@@ -1,11 +1,11 @@
-import { MigrationAuditError } from '../domain/errors.js';
-import { safeJson } from '../domain/safe-json.js';
+import { type ErrorCode, MigrationAuditError } from '../domain/errors.js';
+import { decodeDeadLetter, encodeDeadLetter } from '../events/codec.js';
 import type { LogRecord, Output, Topic } from './port.js';
 import { TOPICS } from './port.js';
 
 /**
  * Records that could not be used, kept with the reason and where they were, so that nothing is lost and nothing waits
- * behind them. A dead letter is one line of JSON, a newline, and the bytes of the record as they were.
+ * behind them (schemas/DeadLetter.avsc).
  */
 
 export const DEAD_LETTER_REASONS = {
@@ -29,51 +29,59 @@ export interface DeadLetter {
   reason: DeadLetterReason;
   /** what was wrong, in words */
   detail: string;
+  /** the group that could not use it */
+  group: string;
   from: Origin;
   key: string;
   value: Buffer;
 }
 
-const VERSION = 1;
-const NEWLINE = 0x0a;
 const DETAIL_CHARACTERS_MAX = 1_000;
-/** a header is far smaller; more is no dead letter of ours, and not worth a search */
-const HEADER_BYTES_MAX = 64 * 1024;
 
 /** The output that a handler returns for a record that it cannot use, beside what it makes of the others. */
-export function deadLetter(reason: DeadLetterReason, record: LogRecord, detail: string): Output {
+export function deadLetter(
+  group: string,
+  reason: DeadLetterReason,
+  record: LogRecord,
+  detail: string,
+): Output {
   const { topic, partition, offset, appended_us, key, value } = record;
-  const from: Origin = { topic, partition, offset, appended_us };
-  const header = { version: VERSION, reason, detail: detail.slice(0, DETAIL_CHARACTERS_MAX), from, key };
-  const bytes = Buffer.concat([Buffer.from(`${safeJson(header)}\n`), value]);
+  const text = detail.slice(0, DETAIL_CHARACTERS_MAX);
   return {
     topic: 'dead-letters',
-    record: { key, value: bytes, id: `dead-letter ${topic}/${partition}/${offset}` },
+    record: {
+      key,
+      value: encodeDeadLetter({ reason, text, group, topic, partition, offset, appended_us, key, value }),
+      id: `dead-letter ${group} ${topic}/${partition}/${offset}`,
+    },
   };
 }
 
-/** @throws MA_BAD_EVENT when the record is no dead letter, as when others write to the topic */
-export function readDeadLetter({ partition, offset, value }: LogRecord): DeadLetter {
-  const end = value.subarray(0, HEADER_BYTES_MAX).indexOf(NEWLINE);
-  const header = headerOf(value.subarray(0, Math.max(0, end)));
-  if (header === null)
-    throw new MigrationAuditError('MA_BAD_EVENT', `${partition}:${offset}`, 'it is no dead letter');
-  return { ...header, value: value.subarray(end + 1) };
+const REASON_OF: Partial<Record<ErrorCode, DeadLetterReason>> = {
+  MA_BAD_EVENT: 'bad-event',
+  MA_BAD_RECORD: 'bad-event',
+  MA_UNKNOWN_SCHEMA: 'unknown-schema',
+};
+
+/** Why a record that failed so is of no use; null when the error is not about the record. */
+export function reasonOf(error: unknown): DeadLetterReason | null {
+  return error instanceof MigrationAuditError ? (REASON_OF[error.code] ?? null) : null;
 }
 
-function headerOf(line: Buffer): Omit<DeadLetter, 'value'> | null {
-  try {
-    const { version, reason, detail, from, key } = JSON.parse(line.toString('utf8'));
-    const { topic, partition, offset, appended_us } = from;
-    const isOurs =
-      version === VERSION &&
-      Object.hasOwn(DEAD_LETTER_REASONS, reason) &&
-      TOPICS.includes(topic) &&
-      typeof detail === 'string' &&
-      typeof key === 'string' &&
-      [partition, offset, appended_us].every((number) => Number.isFinite(number));
-    return isOurs ? { reason, detail, from: { topic, partition, offset, appended_us }, key } : null;
-  } catch {
-    return null;
-  }
+/** @throws MA_BAD_RECORD, MA_UNKNOWN_SCHEMA when the record is no dead letter, as when others write to the topic */
+export function readDeadLetter(record: LogRecord): DeadLetter {
+  const { reason, text, group, topic, partition, offset, appended_us, key, value } = decodeDeadLetter(
+    record.value,
+  );
+  if (!isReason(reason) || !isTopic(topic))
+    throw new MigrationAuditError('MA_BAD_RECORD', `${record.partition}:${record.offset}`, 'no dead letter');
+  return { reason, detail: text, group, from: { topic, partition, offset, appended_us }, key, value };
+}
+
+function isReason(reason: string): reason is DeadLetterReason {
+  return Object.hasOwn(DEAD_LETTER_REASONS, reason);
+}
+
+function isTopic(topic: string): topic is Topic {
+  return (TOPICS as readonly string[]).includes(topic);
 }

@@ -77,7 +77,7 @@ async function send(batch: readonly LogRecord[], options: ForwardOptions): Promi
     } catch (error) {
       if (error instanceof RecordTooLarge) {
         const record = left[error.index] as LogRecord;
-        dead.push(deadLetter('too-large', record, error.message));
+        dead.push(deadLetter(FORWARD_GROUP, 'too-large', record, error.message));
         metrics.forward_events_total.inc(error.index);
         metrics.dead_letters_total.inc({ reason: 'too-large' });
         logger.error({ err: error, offset: record.offset }, 'an event goes to the dead letters of the spool');

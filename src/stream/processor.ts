@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import { MigrationAuditError } from '../domain/errors.js';
 import { getOrMake } from '../domain/group.js';
+import { deadLetter, reasonOf } from '../eventlog/dead-letter.js';
 import type { LogRecord, Output, PartitionHandler } from '../eventlog/port.js';
 import { decodeEvent } from '../events/codec.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { type Arrived, Cluster, type ClusterOptions, type Taken } from './cluster.js';
-import { deadLetter } from './dead-letters.js';
 import { readState } from './state-records.js';
 import { Tally } from './tally.js';
 
@@ -32,7 +32,7 @@ export class Processor implements PartitionHandler {
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
-    this.#tally = new Tally(options.metrics.of, CORRELATE_GROUP);
+    this.#tally = new Tally(options.metrics.of);
   }
 
   async begin(partition: number, state: AsyncIterable<LogRecord>): Promise<void> {
@@ -78,11 +78,12 @@ export class Processor implements PartitionHandler {
     try {
       return decodeEvent(record.value);
     } catch (error) {
-      if (!(error instanceof MigrationAuditError)) throw error;
+      const reason = reasonOf(error);
+      if (reason === null) throw error;
       const { topic, partition, offset } = record;
       this.#options.logger.warn({ err: error, topic, partition, offset }, 'a record went to dead-letters');
-      this.#tally.deadLetter(error.code);
-      outputs.push(deadLetter(CORRELATE_GROUP, record, error));
+      this.#tally.deadLetter(reason);
+      outputs.push(deadLetter(CORRELATE_GROUP, reason, record, (error as Error).message));
       return null;
     }
   }

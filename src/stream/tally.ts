@@ -1,4 +1,5 @@
 import type { FindingReport, RelabelReport } from '../domain/report.js';
+import type { DeadLetterReason } from '../eventlog/dead-letter.js';
 import type { Instruments } from '../telemetry/metrics.js';
 import type { Cluster } from './cluster.js';
 import type { Saying } from './said.js';
@@ -9,20 +10,18 @@ const SEVERITIES = ['critical', 'warning', 'info'] as const;
 /** The processor's metrics. A batch whose commit fails is counted all the same, and again when it is repeated. */
 export class Tally {
   readonly #of: Instruments;
-  readonly #group: string;
   #waitedFor = new Set<string>();
 
-  constructor(of: Instruments, group: string) {
+  constructor(of: Instruments) {
     this.#of = of;
-    this.#group = group;
   }
 
   events(count: number): void {
     this.#of.correlate_events_total.inc(count);
   }
 
-  deadLetter(reason: string): void {
-    this.#of.dead_letters_total.inc({ group: this.#group, reason });
+  deadLetter(reason: DeadLetterReason): void {
+    this.#of.dead_letters_total.inc({ reason });
   }
 
   saying({ conclusion, item, verdict_before }: Saying): void {

@@ -174,13 +174,6 @@ export const METRICS = {
   dead_letters_total: {
     of: 'event log',
     type: 'counter',
-    help: 'Records that a reader could not use; they are in the topic dead-letters.',
-    labels: { group: null, reason: null },
-  },
-
-  dead_letters_total: {
-    of: 'event log',
-    type: 'counter',
     help: 'Records that could not be used and were put to the dead letters, with the reason.',
     labels: { reason: DEAD_LETTER_REASONS },
   },
