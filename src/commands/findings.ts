@@ -58,7 +58,8 @@ async function single(store: Store, id: string): Promise<Report> {
 }
 
 /** What a later report no longer says is shown as settled: that is what it became. */
-function asReported({ cluster: _, ...found }: Awaited<ReturnType<Store['finding']>>): FindingReport {
+function asReported(stored: Awaited<ReturnType<Store['finding']>>): FindingReport {
+  const { cluster: _, confirmed: __, waits_for: ___, ...found } = stored;
   return { ...found, state: found.state === 'retracted' ? 'resolved' : found.state };
 }
 

@@ -26,6 +26,13 @@ export interface ConclusionItems {
   findings: FindingReport;
 }
 
+/** Tables of verdicts, which have a column `confirmed`. */
+export const VERDICT_TABLES: ReadonlySet<ConclusionTable> = new Set<ConclusionTable>([
+  'relabels',
+  'migrations',
+  'findings',
+]);
+
 /** Where an item belongs, and what it rests on. */
 export interface Conclusion {
   id: string;

@@ -82,6 +82,21 @@ export class Database {
   }
 }
 
+/**
+ * ClickHouse's codes for values that it cannot make rows of (CANNOT_PARSE_…, TYPE_MISMATCH, INCORRECT_DATA and the
+ * like), by which a batch fails however often it is tried.
+ */
+const ROW_CODES: ReadonlySet<string> = new Set([
+  ...['6', '26', '27', '33', '38', '41', '53', '69', '70', '72', '117', '130', '131', '321', '349'],
+]);
+
+/** Is it about the rows that were written, and not about the store? */
+export function isAboutRows(error: MigrationAuditError): boolean {
+  const { code } = (error.cause ?? {}) as { code?: unknown };
+  const told = typeof code === 'string' ? code : /\bCode: (\d+)/.exec(error.message)?.[1];
+  return error.code === 'MA_STORE' && told !== undefined && ROW_CODES.has(told);
+}
+
 /** Ids in one statement: over HTTP the parameters travel in the address. */
 const IDS_PER_STATEMENT = 200;
 

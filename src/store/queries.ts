@@ -15,6 +15,10 @@ import { escapeText, unescapeText } from './text.js';
 export type StoredFinding = Omit<FindingReport, 'state'> & {
   cluster: string;
   state: FindingReport['state'] | 'retracted';
+  /** false while a host may still send what changes it; null when a replay said it, which has read all there is */
+  confirmed: boolean | null;
+  /** hosts that keep it from being confirmed */
+  waits_for: string[];
 };
 
 /** Every condition that is stated must hold. */
@@ -102,13 +106,16 @@ export async function counts(database: Database): Promise<Record<Table, number>>
   return Object.fromEntries(entries) as Record<Table, number>;
 }
 
-const FINDING_SELECTION = 'cluster, state, toString(revision) AS stored_revision, record';
+const FINDING_SELECTION =
+  'cluster, state, toString(revision) AS stored_revision, record, confirmed, waits_for';
 
 interface FindingRow {
   cluster: string;
   state: string;
   stored_revision: string;
   record: string;
+  confirmed: boolean | null;
+  waits_for: string[];
 }
 
 function findingFromRow(row: FindingRow): StoredFinding {
@@ -118,6 +125,8 @@ function findingFromRow(row: FindingRow): StoredFinding {
     cluster: unescapeText(row.cluster),
     state: row.state as StoredFinding['state'],
     revision: Number(row.stored_revision),
+    confirmed: row.confirmed,
+    waits_for: row.waits_for.map(unescapeText),
   };
 }
 

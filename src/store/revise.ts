@@ -134,7 +134,8 @@ function nextRevision(candidate: Candidate, stored: Stored | undefined): number 
   return saysTheSame(candidate, stored) ? stored.revision : Math.max(candidate.revision, stored.revision + 1);
 }
 
-const COMMON_COLUMNS = [
+/** Of every table of conclusions. */
+export const COMMON_COLUMNS = [
   'cluster',
   'id',
   'host',

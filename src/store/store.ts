@@ -1,6 +1,7 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Report, TimelineEntry } from '../domain/report.js';
 import type { Event, EventOf } from '../events/event.js';
+import type { Conclusion } from '../events/topic-records.js';
 import { CONCLUSION_TABLES, type ConclusionTable } from './conclusions.js';
 import { Database, idParameters, type Row } from './database.js';
 import { applyDdl } from './ddl.js';
@@ -26,6 +27,7 @@ import {
   timelineOf,
 } from './queries.js';
 import { type Changes, revise, Scope } from './revise.js';
+import { writeSaid } from './said-rows.js';
 
 /** Events and what was concluded from them, in ClickHouse. Methods fail with MA_STORE; see also each of them. */
 export interface Store {
@@ -36,6 +38,11 @@ export interface Store {
    * what changed. Writing the same report again changes nothing.
    */
   writeReport(cluster: string, report: Report): Promise<Record<ConclusionTable, Changes>>;
+  /**
+   * Conclusions whose revisions are counted already, as the processor publishes them: each item once, in its highest
+   * version, however often and in whatever order they are written. Returns how many rows each table got.
+   */
+  writeSaid(conclusions: readonly Conclusion[]): Promise<ReadonlyMap<ConclusionTable, number>>;
   /** In the order of `ids`; those that are not stored are left out. */
   events(ids: readonly string[]): Promise<Event[]>;
   findings(filter?: FindingFilter): Promise<StoredFinding[]>;
@@ -67,6 +74,7 @@ export async function openStore(where: { path: string } | { client: ClickHouseCl
   return {
     writeEvents: (events) => writeEvents(database, events),
     writeReport: (cluster, report) => inTurn(() => writeReport(database, cluster, report)),
+    writeSaid: (conclusions) => inTurn(() => writeSaid(database, conclusions)),
     events: (ids) => eventsNamed(database, ids),
     findings: (filter) => findings(database, filter),
     finding: (id) => finding(database, id),

@@ -82,11 +82,13 @@ export class Said {
       if (saying !== null) sayings.push(saying);
       named.add(entry);
     }
-    if (isWhole)
-      for (const table of CONCLUSION_TABLES)
-        for (const [id, entry] of this.#of(table))
-          if (!entry.retracted && !named.has(entry)) sayings.push(this.#retract(table, id, entry));
-    return sayings;
+    if (!isWhole) return sayings;
+    const gone = CONCLUSION_TABLES.flatMap((table) =>
+      [...this.#of(table)]
+        .filter(([, entry]) => !entry.retracted && !named.has(entry))
+        .map(([id, entry]) => this.#retract(table, id, entry)),
+    );
+    return [...sayings, ...inOrder(gone)];
   }
 
   /** What there is to say after these hosts have said more. */
@@ -100,7 +102,7 @@ export class Said {
         sayings.push(this.#saying(item, entry, entry.verdict));
       }
     }
-    return sayings;
+    return inOrder(sayings);
   }
 
   /** Verdicts that are not confirmed, by the host they wait for. */
@@ -218,4 +220,10 @@ export class Said {
   #hostList(hosts: readonly string[]): readonly string[] {
     return getOrMake(this.#hostLists, JSON.stringify(hosts), () => hosts);
   }
+}
+
+/** The same whether this process, or one before it, took the events in. */
+function inOrder(sayings: Saying[]): Saying[] {
+  const nameOf = ({ conclusion }: Saying) => `${conclusion.table}/${conclusion.id}`;
+  return sayings.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }

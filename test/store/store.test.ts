@@ -61,6 +61,9 @@ beforeEach(async () => {
   await client.close();
 });
 
+/** what the store adds to a finding of a replay */
+const REPLAYED = { cluster: 'lab', confirmed: null, waits_for: [] };
+
 const without = (part: Partial<Report>): Report => ({ ...REPORT, ...part });
 
 describe('events', () => {
@@ -168,7 +171,7 @@ describe('a report', () => {
       exposure_ms: 1.5,
     };
     await store.writeReport('lab', without({ findings: [resolved] }));
-    expect(await store.findings()).toEqual([{ ...resolved, cluster: 'lab', revision: 2 }]);
+    expect(await store.findings()).toEqual([{ ...resolved, ...REPLAYED, revision: 2 }]);
     expect((await store.counts()).findings).toBe(1);
   });
 
@@ -196,7 +199,7 @@ describe('what a later report no longer says', () => {
       timeline: REPORT.timeline.slice(1),
     });
     expect(changes.findings.retracted).toBe(1);
-    expect(await store.findings()).toEqual([{ ...FINDING, cluster: 'lab', state: 'retracted', revision: 2 }]);
+    expect(await store.findings()).toEqual([{ ...FINDING, ...REPLAYED, state: 'retracted', revision: 2 }]);
     expect(await store.report('lab')).toMatchObject({ migrations: [], relabels: [], findings: [] });
     const { findings, relabels, migrations, timeline } = await store.counts();
     expect({ findings, relabels, migrations, timeline }).toEqual({
@@ -211,7 +214,7 @@ describe('what a later report no longer says', () => {
     await store.writeReport('lab', REPORT);
     await store.writeReport('lab', without({ findings: [] }));
     await store.writeReport('lab', REPORT);
-    expect(await store.findings()).toEqual([{ ...FINDING, cluster: 'lab', revision: 3 }]);
+    expect(await store.findings()).toEqual([{ ...FINDING, ...REPLAYED, revision: 3 }]);
   });
 
   it('stays when that report had not read every host it rests on', async () => {
@@ -281,7 +284,7 @@ describe('findings', () => {
   });
 
   it('one by its id, however odd the id is', async () => {
-    expect(await store.finding(FINDING.id)).toEqual({ ...FINDING, cluster: 'lab' });
+    expect(await store.finding(FINDING.id)).toEqual({ ...FINDING, ...REPLAYED });
     const error = await errorOf(store.finding("x' OR 1=1 --"));
     expect([error.code, error.where]).toEqual(['MA_NOT_IN_STORE', "finding x' OR 1=1 --"]);
   });

@@ -1,0 +1,4 @@
+-- As in `relabels`.
+ALTER TABLE findings
+  ADD COLUMN IF NOT EXISTS confirmed Nullable(Bool),
+  ADD COLUMN IF NOT EXISTS waits_for Array(LowCardinality(String)) COMMENT 'hosts that keep it from being confirmed'

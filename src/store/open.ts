@@ -1,0 +1,30 @@
+import { join } from 'node:path';
+import { createClient } from '@clickhouse/client';
+import type { Configuration } from '../config/schema.js';
+import { openStore, type Store } from './store.js';
+
+/** Where the embedded store of a configuration is. */
+export function embeddedDirectory({ data_directory }: Pick<Configuration, 'data_directory'>): string {
+  return join(data_directory, 'store');
+}
+
+/**
+ * Opens the store that the configuration names, and brings its tables up to date.
+ *
+ * @throws MigrationAuditError MA_NO_STORE, MA_STORE, as while the server is away
+ */
+export function openConfiguredStore(
+  configuration: Pick<Configuration, 'data_directory' | 'store'>,
+): Promise<Store> {
+  const { store } = configuration;
+  if (store.kind === 'embedded') return openStore({ path: embeddedDirectory(configuration) });
+  const { url, database, user, password } = store;
+  const client = createClient({
+    url,
+    database,
+    username: user,
+    password: password?.reveal() ?? '',
+    application: 'migration-audit',
+  });
+  return openStore({ client });
+}

@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { MigrationAuditError } from '../domain/errors.js';
+import type { LogRecord, Output, PartitionHandler, Topic } from '../eventlog/port.js';
+import { decodeConclusion, decodeEvent } from '../events/codec.js';
+import type { Event } from '../events/event.js';
+import type { Conclusion } from '../events/topic-records.js';
+import { isAboutRows } from '../store/database.js';
+import type { Store } from '../store/store.js';
+import type { ConditionSetter } from '../telemetry/health.js';
+import type { Metrics } from '../telemetry/metrics.js';
+import { deadLetter } from './dead-letters.js';
+import { BackOff, reasonOf } from './retry.js';
+
+export const STORE_GROUP = 'store';
+
+export interface StoreOptions {
+  /** rows that are written together */
+  batch_records_max: number;
+  batch_bytes_max: number;
+  /** between the beginnings of two writes of a topic that are not full, ms: every write is a file for ClickHouse */
+  write_every_ms: number;
+}
+
+export interface StoreWriting {
+  store: Store;
+  topic: Topic;
+  options: StoreOptions;
+  metrics: Metrics;
+  condition: ConditionSetter;
+  logger: Logger;
+  signal: AbortSignal;
+  begun: () => void;
+}
+
+/** A record with what it says. */
+interface Read<T> {
+  record: LogRecord;
+  value: T;
+}
+
+const RETRY_FIRST_MS = 200;
+const RETRY_MOST_MS = 30_000;
+
+/** One topic into the store. While the store is away it waits, and with it everything behind the batch. */
+export class StoreWriter implements PartitionHandler {
+  readonly #writing: StoreWriting;
+  readonly #backOff = new BackOff(RETRY_FIRST_MS, RETRY_MOST_MS);
+
+  constructor(writing: StoreWriting) {
+    this.#writing = writing;
+  }
+
+  async begin(): Promise<void> {
+    this.#writing.begun();
+  }
+
+  async take(batch: readonly LogRecord[]): Promise<readonly Output[]> {
+    if (batch.length === 0) return [];
+    const { topic, options, signal } = this.#writing;
+    const next_ms = performance.now() + options.write_every_ms;
+    const outputs: Output[] = [];
+    if (topic === 'events') await this.#writeEvents(this.#read(batch, decodeEvent, null), outputs);
+    else await this.#writeSaid(this.#read(batch, decodeConclusion, outputs), outputs);
+    const isFull = batch.length >= options.batch_records_max;
+    const left_ms = next_ms - performance.now();
+    if (!isFull && left_ms > 0) await sleep(left_ms, undefined, { signal }).catch(() => {});
+    return outputs;
+  }
+
+  async end(): Promise<void> {}
+
+  /** @param outputs takes those that cannot be read; null where another group sees to that */
+  #read<T>(batch: readonly LogRecord[], decode: (bytes: Buffer) => T, outputs: Output[] | null): Read<T>[] {
+    return batch.flatMap((record) => {
+      try {
+        return [{ record, value: decode(record.value) }];
+      } catch (error) {
+        if (!(error instanceof MigrationAuditError)) throw error;
+        if (outputs !== null) this.#bury(record, error, outputs);
+        return [];
+      }
+    });
+  }
+
+  #writeEvents(events: readonly Read<Event>[], outputs: Output[]): Promise<void> {
+    const { store, metrics } = this.#writing;
+    return this.#write(events, outputs, async (values) => {
+      await store.writeEvents(values);
+      const facts = values.filter(({ kind }) => kind === 'HostFactsRead').length;
+      metrics.of.store_rows_total.inc({ table: 'events' }, values.length);
+      metrics.of.store_rows_total.inc({ table: 'host_facts' }, facts);
+    });
+  }
+
+  #writeSaid(conclusions: readonly Read<Conclusion>[], outputs: Output[]): Promise<void> {
+    const { store, metrics } = this.#writing;
+    return this.#write(conclusions, outputs, async (values) => {
+      for (const [table, rows] of await store.writeSaid(values))
+        metrics.of.store_rows_total.inc({ table }, rows);
+    });
+  }
+
+  /** Until they are written. A row that the store does not understand is found by halving, and goes to dead-letters. */
+  async #write<T>(
+    read: readonly Read<T>[],
+    outputs: Output[],
+    write: (values: T[]) => Promise<void>,
+  ): Promise<void> {
+    const { metrics, condition, signal } = this.#writing;
+    while (read.length > 0) {
+      const end = metrics.of.store_write_duration_seconds.startTimer();
+      try {
+        await write(read.map(({ value }) => value));
+        end();
+        condition.ready();
+        this.#backOff.reset();
+        return;
+      } catch (error) {
+        if (!(error instanceof MigrationAuditError)) throw error;
+        if (isAboutRows(error)) {
+          const [only] = read;
+          if (read.length === 1 && only !== undefined) return this.#bury(only.record, error, outputs);
+          const half = read.length >> 1;
+          await this.#write(read.slice(0, half), outputs, write);
+          await this.#write(read.slice(half), outputs, write);
+          return;
+        }
+        await this.#waitAfter(error);
+        if (signal.aborted) throw error;
+      }
+    }
+  }
+
+  async #waitAfter(error: MigrationAuditError): Promise<void> {
+    const { metrics, condition, logger, topic, signal } = this.#writing;
+    metrics.of.store_errors_total.inc();
+    condition.notReady(reasonOf(error));
+    logger.error({ err: error, topic }, 'the store refused a batch; trying again');
+    await this.#backOff.wait(signal);
+  }
+
+  #bury(record: LogRecord, error: MigrationAuditError, outputs: Output[]): void {
+    const { metrics, logger } = this.#writing;
+    const { topic, partition, offset } = record;
+    logger.warn({ err: error, topic, partition, offset }, 'a record went to dead-letters');
+    metrics.of.dead_letters_total.inc({ group: STORE_GROUP, reason: error.code });
+    outputs.push(deadLetter(STORE_GROUP, record, error));
+  }
+}
