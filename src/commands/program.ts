@@ -1,11 +1,15 @@
 import { Command, CommanderError } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
+import { collectCommand } from './collect.js';
 import { configCommand } from './config.js';
+import { correlateCommand } from './correlate.js';
 import { deadLettersCommand } from './dead-letters.js';
 import { demoCommand } from './demo.js';
 import { findingsCommand } from './findings.js';
 import { EXIT, type Io, reportError, type SetExit } from './io.js';
 import { replayCommand } from './replay.js';
+import { runCommand } from './run.js';
+import { storeCommand } from './store-role.js';
 import { timelineCommand } from './timeline.js';
 import { topicsCommand } from './topics.js';
 import { version } from './version.js';
@@ -33,6 +37,10 @@ const COMMANDS = [
   replayCommand,
   findingsCommand,
   timelineCommand,
+  runCommand,
+  collectCommand,
+  correlateCommand,
+  storeCommand,
   configCommand,
   topicsCommand,
   deadLettersCommand,

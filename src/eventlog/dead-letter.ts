@@ -13,6 +13,7 @@ export const DEAD_LETTER_REASONS = {
   'unknown-schema': 'it has a schema that this version does not know',
   'over-limit': 'it is over a limit of this program',
   'too-large': 'it is larger than the Kafka brokers take',
+  'refused-by-store': 'the store does not take its row',
 } as const;
 export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS;
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { EventLog } from '../eventlog/port.js';
+import type { ProcessorLog } from '../eventlog/port.js';
 import type { Health } from '../telemetry/health.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { ClusterOptions } from './cluster.js';
@@ -13,7 +13,7 @@ export interface CorrelateOptions extends Omit<ClusterOptions, 'waiting_bytes_ma
 }
 
 export interface CorrelateRole {
-  log: EventLog;
+  log: ProcessorLog;
   options: CorrelateOptions;
   metrics: Metrics;
   health: Health;

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import { MigrationAuditError } from '../domain/errors.js';
-import type { EventLog, PartitionHandler, ProcessOptions } from '../eventlog/port.js';
+import type { PartitionHandler, ProcessOptions, ProcessorLog } from '../eventlog/port.js';
 import type { ConditionSetter } from '../telemetry/health.js';
 import { BackOff, reasonOf } from './retry.js';
 
 export interface Processing extends Omit<ProcessOptions, 'handler'> {
-  log: EventLog;
+  log: ProcessorLog;
   /** for every attempt a new one, which knows nothing; `begun` is called when a partition can be read */
   handler: (begun: () => void) => PartitionHandler;
   condition: ConditionSetter;

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import { MigrationAuditError } from '../domain/errors.js';
 import { getOrMake } from '../domain/group.js';
 import { deadLetter, reasonOf } from '../eventlog/dead-letter.js';
 import type { LogRecord, Output, PartitionHandler } from '../eventlog/port.js';

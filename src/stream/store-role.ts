@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { MigrationAuditError } from '../domain/errors.js';
-import type { EventLog, Topic } from '../eventlog/port.js';
+import type { ProcessorLog, Topic } from '../eventlog/port.js';
 import type { Store } from '../store/store.js';
 import type { ConditionSetter, Health } from '../telemetry/health.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -9,7 +9,7 @@ import { BackOff, reasonOf } from './retry.js';
 import { STORE_GROUP, type StoreOptions, StoreWriter } from './store-writer.js';
 
 export interface StoreRole {
-  log: EventLog;
+  log: ProcessorLog;
   /** opens the store; is called again while that fails. Whoever opened it closes it, after this role has ended. */
   open: () => Promise<Store>;
   options?: Partial<StoreOptions>;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { MigrationAuditError } from '../domain/errors.js';
+import { type DeadLetterReason, deadLetter, reasonOf as reasonForBurial } from '../eventlog/dead-letter.js';
 import type { LogRecord, Output, PartitionHandler, Topic } from '../eventlog/port.js';
 import { decodeConclusion, decodeEvent } from '../events/codec.js';
 import type { Event } from '../events/event.js';
@@ -9,7 +10,6 @@ import { isAboutRows } from '../store/database.js';
 import type { Store } from '../store/store.js';
 import type { ConditionSetter } from '../telemetry/health.js';
 import type { Metrics } from '../telemetry/metrics.js';
-import { deadLetter } from './dead-letters.js';
 import { BackOff, reasonOf } from './retry.js';
 
 export const STORE_GROUP = 'store';
@@ -76,8 +76,9 @@ export class StoreWriter implements PartitionHandler {
       try {
         return [{ record, value: decode(record.value) }];
       } catch (error) {
-        if (!(error instanceof MigrationAuditError)) throw error;
-        if (outputs !== null) this.#bury(record, error, outputs);
+        const reason = reasonForBurial(error);
+        if (reason === null) throw error;
+        if (outputs !== null) this.#bury(record, reason, error as Error, outputs);
         return [];
       }
     });
@@ -120,7 +121,8 @@ export class StoreWriter implements PartitionHandler {
         if (!(error instanceof MigrationAuditError)) throw error;
         if (isAboutRows(error)) {
           const [only] = read;
-          if (read.length === 1 && only !== undefined) return this.#bury(only.record, error, outputs);
+          if (read.length === 1 && only !== undefined)
+            return this.#bury(only.record, 'refused-by-store', error, outputs);
           const half = read.length >> 1;
           await this.#write(read.slice(0, half), outputs, write);
           await this.#write(read.slice(half), outputs, write);
@@ -140,11 +142,11 @@ export class StoreWriter implements PartitionHandler {
     await this.#backOff.wait(signal);
   }
 
-  #bury(record: LogRecord, error: MigrationAuditError, outputs: Output[]): void {
+  #bury(record: LogRecord, reason: DeadLetterReason, error: Error, outputs: Output[]): void {
     const { metrics, logger } = this.#writing;
     const { topic, partition, offset } = record;
     logger.warn({ err: error, topic, partition, offset }, 'a record went to dead-letters');
-    metrics.of.dead_letters_total.inc({ group: STORE_GROUP, reason: error.code });
-    outputs.push(deadLetter(STORE_GROUP, record, error));
+    metrics.of.dead_letters_total.inc({ reason });
+    outputs.push(deadLetter(STORE_GROUP, reason, record, error.message));
   }
 }

@@ -50,7 +50,7 @@ const GAP_KINDS = wordsOf<GapKind>({
 const VERDICTS = wordsOf<Verdict>({ violation: true, clean: true, undetermined: true });
 const SEVERITIES = wordsOf<Severity>({ critical: true, warning: true, info: true });
 
-const DEAD_LETTER_REASONS = ['bad-event', 'unknown-schema', 'over-limit', 'too-large'];
+const DEAD_LETTER_REASONS = ['bad-event', 'unknown-schema', 'over-limit', 'too-large', 'refused-by-store'];
 
 const TABLES = ['events', 'host_facts', 'hosts', 'timeline', 'relabels', 'migrations', 'findings'];
 
