@@ -11,6 +11,8 @@ import { Follower, type From, NO_SUCH_FILE, type Step } from './follower.js';
 export const QUIET_US = 2_000_000;
 /** How long what happened may take to its line, by a program that is not behind. */
 export const WRITING_US = 1_000_000;
+/** Stamps of neighbouring lines, written from several CPUs, step back by milliseconds. */
+const OUT_OF_ORDER_US = 100_000;
 /** Rejected lines in a log that says nothing of ours are told after so much of its time. */
 const STRETCH_US_MAX = 60_000_000;
 
@@ -63,6 +65,8 @@ export class FollowedLog {
   #hole: OpenHole | null;
   /** what was read before this process and is read again: its rejected lines have been told */
   #again_bytes: number;
+  /** stamp before which nothing has to be read again, as the last process left it */
+  readonly #begun_us: number | null;
   /** of the last byte, on our clock */
   #last_us: number;
   #isQuiet = false;
@@ -80,6 +84,7 @@ export class FollowedLog {
     this.#follower = new Follower(options.path, from, known?.position ?? null);
     this.#hole = checkpoint === 'lost' ? UNKNOWN_PAST : (known?.hole ?? null);
     this.#again_bytes = known?.again_bytes ?? 0;
+    this.#begun_us = known?.settled_us ?? null;
     this.#last_us = options.clock();
     this.#rejected = new RejectedLines(
       options.stream,
@@ -147,6 +152,7 @@ export class FollowedLog {
       position,
       memory: this.#reader.memory(),
       sequence: this.#reader.sequence(),
+      settled_us: this.#reader.settled_us() ?? this.#begun_us,
       again_bytes: unsettled_bytes + this.#again_bytes,
       rejected: this.#rejected.memory,
       hole: this.#hole,
@@ -215,13 +221,22 @@ export class FollowedLog {
 
   /** Nothing of what comes continues what was read. */
   #break({ gap, detail }: Extract<Step, { kind: 'lost' }>): void {
+    const from_us = this.#knownUntil_us();
     this.#again_bytes = 0;
     this.#reader.end();
     this.#reader.unsettled_bytes();
     this.#reader = this.#newReader(this.#reader.sequence(), this.#reader.memory());
-    this.#hole ??= { gap, from_us: this.#rejected.memory.lastEvent_us, detail };
+    this.#hole ??= { gap, from_us, detail };
     this.#last_us = this.#options.clock();
     this.#isQuiet = false;
+  }
+
+  /** Everything earlier was told, or still will be; null when that is not known. */
+  #knownUntil_us(): number | null {
+    const { lastEvent_us } = this.#rejected.memory;
+    if (lastEvent_us === null) return null;
+    const begun_us = this.#again_bytes > 0 ? this.#begun_us : null;
+    return Math.max(0, Math.min(lastEvent_us, begun_us ?? lastEvent_us) - OUT_OF_ORDER_US);
   }
 
   #closeHole(to_us: number): void {
