@@ -46,10 +46,14 @@ export async function runRole(io: Io, file: string | undefined, role: Role): Pro
   for (const warning of loaded.warnings) logger.warn(warning);
 
   const metrics = createMetrics({ version: version(), parts: role.parts });
+  const named = new Set<string>();
   const health = new Health(Date.now, ({ name, isReady, reason }) => {
     metrics.of.ready.set({ condition: name }, isReady ? 1 : 0);
+    const isNew = !named.has(name);
+    named.add(name);
     if (isReady) logger.info({ condition: name }, 'ready');
-    else logger.warn({ condition: name, reason }, 'not ready');
+    // every condition begins so, and that is no news
+    else logger[isNew ? 'debug' : 'warn']({ condition: name, reason }, 'not ready');
   });
   const { address, port } = current.configuration.listen;
   const onError = (err: unknown) => logger.error({ err }, 'a page of telemetry could not be made');

@@ -1,4 +1,6 @@
-import { AssignerProtocol, type GroupMember, type PartitionAssigner } from 'kafkajs';
+import kafkajs, { type GroupMember, type PartitionAssigner } from 'kafkajs';
+
+const { AssignerProtocol } = kafkajs;
 
 const NAME = 'migration-audit-sticky';
 const VERSION = 1;

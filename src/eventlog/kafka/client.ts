@@ -1,4 +1,4 @@
-import { Kafka, logLevel as Level, type logCreator } from 'kafkajs';
+import kafkajs, { type Kafka, type logCreator } from 'kafkajs';
 import type { Logger } from 'pino';
 import { MigrationAuditError } from '../../domain/errors.js';
 import './internals.js';
@@ -10,13 +10,13 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const RETRY = { initialRetryTime: 50, maxRetryTime: 2_000, retries: 6 };
 
 export function kafkaClient(settings: KafkaSettings, logger: Logger): Kafka {
-  return new Kafka({
+  return new kafkajs.Kafka({
     ...connectionOf(settings),
     connectionTimeout: CONNECT_TIMEOUT_MS,
     authenticationTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRY,
-    logLevel: Level.INFO,
+    logLevel: kafkajs.logLevel.INFO,
     logCreator: loggingTo(logger),
   });
 }
@@ -28,7 +28,7 @@ function loggingTo(logger: Logger): logCreator {
       const { message, broker, groupId, memberId, topic, partition, error } = log as Record<string, unknown>;
       const fields = { kafka: namespace, broker, group: groupId, member: memberId, topic, partition };
       const text = typeof error === 'string' ? `${message}: ${error}` : String(message);
-      if (level === Level.ERROR) logger.warn(fields, text);
+      if (level === kafkajs.logLevel.ERROR) logger.warn(fields, text);
       else logger.debug(fields, text);
     };
 }

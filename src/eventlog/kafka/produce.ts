@@ -1,10 +1,4 @@
-import {
-  CompressionTypes,
-  type Message,
-  Partitioners,
-  type ProducerConfig,
-  type TopicMessages,
-} from 'kafkajs';
+import kafkajs, { type Message, type ProducerConfig, type TopicMessages } from 'kafkajs';
 import type { Output } from '../port.js';
 import { type KafkaSettings, topicName } from './settings.js';
 
@@ -19,7 +13,7 @@ const BATCH_OVERHEAD = 128;
 
 /** By the hash of the key, as Kafka's own clients do it: a cluster has the same partition number in every topic. */
 export const PRODUCER: ProducerConfig = {
-  createPartitioner: Partitioners.DefaultPartitioner,
+  createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
   allowAutoTopicCreation: false,
   // the order of what is sent again must not change
   maxInFlightRequests: 1,
@@ -28,7 +22,7 @@ export const PRODUCER: ProducerConfig = {
 export function sendOptions({ compression }: KafkaSettings) {
   return {
     acks: ALL_REPLICAS,
-    compression: compression === 'gzip' ? CompressionTypes.GZIP : CompressionTypes.None,
+    compression: compression === 'gzip' ? kafkajs.CompressionTypes.GZIP : kafkajs.CompressionTypes.None,
   };
 }
 

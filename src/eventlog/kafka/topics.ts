@@ -1,4 +1,4 @@
-import { type Admin, ConfigResourceTypes, type ITopicMetadata } from 'kafkajs';
+import kafkajs, { type Admin, type ITopicMetadata } from 'kafkajs';
 import type { Logger } from 'pino';
 import { TOPICS, type Topic } from '../port.js';
 import { explained, kafkaClient } from './client.js';
@@ -170,7 +170,7 @@ async function problemsOfSettings(
   const name = topicName(settings, topic);
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: ConfigResourceTypes.TOPIC, name }],
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name }],
   });
   const values = new Map(resources[0]?.configEntries.map((entry) => [entry.configName, entry.configValue]));
   return Object.entries(settingsOf(topic, plan, settings)).flatMap(
