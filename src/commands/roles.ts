@@ -117,7 +117,7 @@ function forwarding(
 
 const US_PER_HOUR = 3_600_000_000;
 
-function correlating(surroundings: RoleSurroundings, log: ProcessorLog): Stage {
+export function correlating(surroundings: RoleSurroundings, log: ProcessorLog): Stage {
   const { configuration, metrics, health, logger } = surroundings;
   const { correlate, storage } = configuration();
   const options = {
@@ -131,7 +131,7 @@ function correlating(surroundings: RoleSurroundings, log: ProcessorLog): Stage {
   };
 }
 
-function storing(surroundings: RoleSurroundings, log: ProcessorLog): Stage {
+export function storing(surroundings: RoleSurroundings, log: ProcessorLog): Stage {
   const { metrics, health, logger } = surroundings;
   return {
     run: (signal) =>
@@ -174,8 +174,8 @@ function showing(
   return { run: (signal) => showLog(log, configuration(), groups, metrics.of, signal) };
 }
 
-/** Of a log that has to ask for it nobody waits: what is left is read at the next start. */
-function isCaughtUp(log: ProcessorLog, group: string, topics: readonly Topic[]): boolean {
+/** The group has read all that the topics hold. Of a log that has to ask for it nobody waits: what is left is read at the next start. */
+export function isCaughtUp(log: ProcessorLog, group: string, topics: readonly Topic[]): boolean {
   return topics.every((topic) => {
     const lag = log.lag(group, topic);
     return lag instanceof Promise || lag.records === 0;
