@@ -148,6 +148,11 @@ const store = z.discriminatedUnion('kind', [
       about: 'database to use; it has to be there',
       reload: 'restart',
     }),
+    replicated_on: word().nullable().default(null).register(KEY_FACTS, {
+      about:
+        'ClickHouse cluster on whose servers the tables are made, replicated; `null` makes them on this server alone',
+      reload: 'restart',
+    }),
     user: word().default('default').register(KEY_FACTS, { about: 'user to log in as', reload: 'restart' }),
     password_file: absolutePath().nullable().default(null).register(KEY_FACTS, {
       about: 'file with the password of the user, on one line',

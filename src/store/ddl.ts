@@ -19,10 +19,12 @@ interface Statement {
 /**
  * Brings the tables up to date. Safe to repeat, and to repeat after a crash at any point.
  *
+ * @param cluster ClickHouse cluster on whose servers the tables are made, replicated; null for one server
  * @throws MigrationAuditError MA_STORE when the store was made by a newer version, or by a file that has changed since
  */
-export async function applyDdl(database: Database): Promise<void> {
-  await database.execute('schema_migrations', SCHEMA_MIGRATIONS);
+export async function applyDdl(database: Database, cluster: string | null): Promise<void> {
+  const text = (sql: string) => (cluster === null ? sql : onCluster(sql, cluster));
+  await database.execute('schema_migrations', text(SCHEMA_MIGRATIONS));
   const applied = await appliedChecksums(database);
   const statements = readStatements();
   const newest = statements.at(-1)?.number ?? 0;
@@ -33,10 +35,26 @@ export async function applyDdl(database: Database): Promise<void> {
     const known = applied.get(number);
     if (known === checksum) continue;
     if (known !== undefined) throw refused(file, 'the file was changed after it had been applied');
-    await database.execute(file, sql);
+    await database.execute(file, text(sql));
     await database.insert('schema_migrations', ['number', 'file', 'checksum'], [[number, file, checksum]]);
   }
 }
+
+/**
+ * The same statement for all servers of a cluster: every one of them has the whole table (one shard), and what is
+ * written to one is there on the others. `{shard}` and `{replica}` are macros of the servers' own configuration.
+ */
+export function onCluster(sql: string, cluster: string): string {
+  const name = `\`${cluster.replace(/[\\`]/g, '\\$&')}\``;
+  return sql
+    .replace(/^(CREATE TABLE IF NOT EXISTS \w+|ALTER TABLE \w+)/m, `$1 ON CLUSTER ${name}`)
+    .replace(/^(\)? *)ENGINE = (\w*MergeTree)(?:\((.*)\))?/m, (_, before, engine, parameters) => {
+      const all = [ZOOKEEPER_PATH, "'{replica}'", ...(parameters ? [parameters] : [])];
+      return `${before ?? ''}ENGINE = Replicated${engine}(${all.join(', ')})`;
+    });
+}
+
+const ZOOKEEPER_PATH = "'/clickhouse/tables/{shard}/{database}/{table}'";
 
 const SCHEMA_MIGRATIONS = `CREATE TABLE IF NOT EXISTS schema_migrations (
   number UInt32,
@@ -53,7 +71,8 @@ async function appliedChecksums(database: Database): Promise<Map<number, string>
   return new Map(rows.map((row) => [row.number, row.checksum]));
 }
 
-function readStatements(): Statement[] {
+/** In the order in which they are applied. */
+export function readStatements(): Statement[] {
   return readdirSync(DDL_URL)
     .sort()
     .flatMap((file) => {

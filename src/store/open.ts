@@ -18,7 +18,7 @@ export function openConfiguredStore(
 ): Promise<Store> {
   const { store } = configuration;
   if (store.kind === 'embedded') return openStore({ path: embeddedDirectory(configuration) });
-  const { url, database, user, password } = store;
+  const { url, database, user, password, replicated_on } = store;
   const client = createClient({
     url,
     database,
@@ -26,5 +26,5 @@ export function openConfiguredStore(
     password: password?.reveal() ?? '',
     application: 'migration-audit',
   });
-  return openStore({ client });
+  return openStore({ client, cluster: replicated_on });
 }

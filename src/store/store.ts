@@ -59,13 +59,16 @@ export interface Store {
 /**
  * Opens the store and brings its tables up to date.
  *
- * @param where a directory for the embedded engine, or the client of a server, which the store then owns and closes
+ * @param where a directory for the embedded engine, or the client of a server, which the store then owns and closes;
+ * `cluster`: make the tables on all servers of that ClickHouse cluster, replicated
  * @throws MigrationAuditError MA_NO_STORE, MA_STORE
  */
-export async function openStore(where: { path: string } | { client: ClickHouseClient }): Promise<Store> {
+export async function openStore(
+  where: { path: string } | { client: ClickHouseClient; cluster?: string | null },
+): Promise<Store> {
   const database = new Database('client' in where ? where.client : await embeddedClient(where.path));
   try {
-    await applyDdl(database);
+    await applyDdl(database, 'client' in where ? (where.cluster ?? null) : null);
   } catch (error) {
     await database.close();
     throw error;

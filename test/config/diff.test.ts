@@ -28,6 +28,7 @@ describe('a configuration that was read again', () => {
       ['store.kind', 'embedded', 'http'],
       ['store.url', undefined, 'https://db'],
       ['store.database', undefined, 'migration_audit'],
+      ['store.replicated_on', undefined, null],
       ['store.user', undefined, 'default'],
       ['store.password_file', undefined, null],
       ['store.password', undefined, null],
