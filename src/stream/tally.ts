@@ -10,7 +10,6 @@ const SEVERITIES = ['critical', 'warning', 'info'] as const;
 export class Tally {
   readonly #of: Instruments;
   readonly #group: string;
-  #waitedFor = new Set<string>();
 
   constructor(of: Instruments, group: string) {
     this.#of = of;
@@ -66,9 +65,7 @@ export class Tally {
         if (true_us !== null) this.#of.clock_offset_seconds.set({ host }, (own_us - true_us) / 1e6);
       }
     }
-    for (const host of this.#waitedFor)
-      if (!waiting.has(host)) this.#of.provisional_verdicts.remove({ host });
+    this.#of.provisional_verdicts.reset(); // hosts for which nothing waits any more are not shown
     for (const [host, verdicts] of waiting) this.#of.provisional_verdicts.set({ host }, verdicts);
-    this.#waitedFor = new Set(waiting.keys());
   }
 }

@@ -120,7 +120,12 @@ interface LosingProxy {
 /** Hands every request on; of every n-th the answer is dropped, and the connection with it. */
 async function losingProxy(to: number, every: number): Promise<LosingProxy> {
   let requests = 0;
-  const proxy: LosingProxy = { server: createServer({ maxHeaderSize: 1 << 20 }), port: 0, lost: 0, isLosing: false };
+  const proxy: LosingProxy = {
+    server: createServer({ maxHeaderSize: 1 << 20 }),
+    port: 0,
+    lost: 0,
+    isLosing: false,
+  };
   proxy.server.on('request', (incoming: IncomingMessage, response: ServerResponse) => {
     const { method, url, headers } = incoming;
     const outgoing = request({ host: '127.0.0.1', port: to, method, path: url, headers });
