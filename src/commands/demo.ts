@@ -87,7 +87,7 @@ async function replayThroughStore(io: Io): Promise<{ replayed: Replayed; kept: b
     const { notes } = await keepingIn(directory, CLUSTER, (onEvents) =>
       replay(sources, { ...options, onEvents }),
     );
-    const report = await usingStore(directory, (store) => store.report(CLUSTER));
+    const report = await usingStore(io, { store: directory }, (store) => store.report(CLUSTER));
     return { replayed: { report, notes }, kept: true };
   } catch (error) {
     if (!(error instanceof MigrationAuditError && error.code === 'MA_NO_STORE')) throw error;

@@ -10,8 +10,17 @@ import type { Io } from './io.js';
 
 /** The embedded store as the commands use it. Its engine is big, so it is loaded only when a command needs it. */
 
-export function storeOption(io: Io): Option {
-  return new Option('--store <directory>', 'directory of the embedded store').default(defaultDirectory(io));
+/** Which store a command reads: one of the two. */
+export interface StoreOptions {
+  store: string;
+  config?: string;
+}
+
+export function storeOptions(io: Io): Option[] {
+  return [
+    new Option('--store <directory>', 'directory of the embedded store').default(defaultDirectory(io)),
+    new Option('-c, --config <file>', 'read the store that this configuration file names').conflicts('store'),
+  ];
 }
 
 /** Where the XDG Base Directory Specification wants data that is neither configuration nor cache. */
@@ -21,17 +30,43 @@ function defaultDirectory({ env }: Io): string {
 }
 
 /** Opens a store that is there, uses it, and closes it. @throws MigrationAuditError MA_NOT_FOUND when there is none */
-export async function usingStore<T>(directory: string, use: (store: Store) => Promise<T>): Promise<T> {
-  if (!(await exists(directory)))
-    throw new MigrationAuditError('MA_NOT_FOUND', directory, 'there is no store', {
-      hint: 'name it with --store, or make one with: migration-audit replay CAPTURE --store DIRECTORY',
-    });
-  return withStore(directory, use);
+export async function usingStore<T>(
+  io: Io,
+  { store, config }: StoreOptions,
+  use: (store: Store) => Promise<T>,
+): Promise<T> {
+  if (config === undefined) {
+    await refuseMissing(
+      store,
+      'name it with --store, or make one with: migration-audit replay CAPTURE --store DIRECTORY',
+    );
+    return usingOpened(await openEmbedded(store), use);
+  }
+  const [{ loadConfiguration }, { embeddedDirectory, openConfiguredStore }] = await Promise.all([
+    import('../config/load.js'),
+    import('../store/open.js'),
+  ]);
+  const { configuration } = await loadConfiguration({ file: config, environment: io.env });
+  if (configuration.store.kind === 'embedded')
+    await refuseMissing(
+      embeddedDirectory(configuration),
+      'start a role that fills it, or correct data_directory',
+    );
+  return usingOpened(await openConfiguredStore(configuration), use);
 }
 
-async function withStore<T>(directory: string, use: (store: Store) => Promise<T>): Promise<T> {
+/** Asking makes no store. */
+async function refuseMissing(directory: string, hint: string): Promise<void> {
+  if (!(await exists(directory)))
+    throw new MigrationAuditError('MA_NOT_FOUND', directory, 'there is no store', { hint });
+}
+
+async function openEmbedded(directory: string): Promise<Store> {
   const { openStore } = await import('../store/store.js');
-  const store = await openStore({ path: directory });
+  return openStore({ path: directory });
+}
+
+async function usingOpened<T>(store: Store, use: (store: Store) => Promise<T>): Promise<T> {
   try {
     return await use(store);
   } finally {
@@ -52,7 +87,7 @@ export async function keepingIn(
 ): Promise<Replayed> {
   const isNew = !(await exists(directory));
   try {
-    return await withStore(directory, async (store) => {
+    return await usingOpened(await openEmbedded(directory), async (store) => {
       const writer = batching(store);
       const replayed = await read(writer.add);
       await writer.flush();

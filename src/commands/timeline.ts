@@ -4,28 +4,28 @@ import type { Report, TimelineEntry } from '../domain/report.js';
 import type { Store } from '../store/store.js';
 import { formatOption, fullOption, type OutputOptions, print } from './format.js';
 import { EXIT, type Io, type SetExit } from './io.js';
-import { storeOption, usingStore } from './store.js';
+import { type StoreOptions, storeOptions, usingStore } from './store.js';
 import { wholeHistory } from './text/history.js';
 
-interface Options extends OutputOptions {
-  store: string;
+interface Options extends OutputOptions, StoreOptions {
   cluster: string;
 }
 
 export function timelineCommand(io: Io, setExit: SetExit): Command {
-  return new Command('timeline')
+  const command = new Command('timeline');
+  for (const option of storeOptions(io)) command.addOption(option);
+  return command
     .summary('show what happened to a guest, or around a migration or finding')
     .description(
       'Shows what a store keeps about a guest, or about the time around a migration or a finding, with a lane ' +
         'for each host.',
     )
     .argument('<name>', 'a guest by name or UUID, a migration or a finding by id')
-    .addOption(storeOption(io))
     .addOption(formatOption())
     .addOption(fullOption())
     .option('--cluster <name>', 'cluster whose verdicts mark the relabels', 'default')
     .action(async (name: string, options: Options) => {
-      const report = await usingStore(options.store, async (store): Promise<Report> => {
+      const report = await usingStore(io, options, async (store): Promise<Report> => {
         const timeline = await timelineNamed(store, name);
         const { relabels } = await store.report(options.cluster);
         return { hosts: [], migrations: [], relabels, findings: [], timeline };

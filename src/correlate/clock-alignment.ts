@@ -1,17 +1,15 @@
-import type { GuestCustody } from './custody.js';
-import type { HostRecord } from './host-record.js';
+import { ClockBounds } from './clock-bounds.js';
 
 /**
  * Lays the hosts' clocks beside each other for showing one timeline, never for a verdict: what to add to each
  * host's times. A clock that agrees with what hand-overs say of it is left alone, so that the printed times are the
  * ones in the logs.
  */
-export function alignClocks(
-  records: ReadonlyMap<string, HostRecord>,
-  custodies: readonly GuestCustody[],
-): Map<string, number> {
+export function alignClocks(hostNames: Iterable<string>, all: Iterable<ClockBounds>): Map<string, number> {
+  const together = new ClockBounds();
+  for (const bounds of all) together.meet(bounds);
   const offsets = new Map<string, number>();
-  const hosts = [...records.keys()].sort();
+  const hosts = [...hostNames].sort();
   for (const start of hosts) {
     if (offsets.has(start)) continue;
     offsets.set(start, 0);
@@ -19,7 +17,7 @@ export function alignClocks(
     for (let host = queue.shift(); host !== undefined; host = queue.shift()) {
       for (const other of hosts) {
         if (offsets.has(other)) continue;
-        const { low, high } = differenceOf(host, other, custodies);
+        const { low, high } = together.difference(host, other);
         if (low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY) continue;
         // if b's clock is d ahead of a's, b's times need a's correction less d
         const base = offsets.get(host) as number;
@@ -29,21 +27,6 @@ export function alignClocks(
     }
   }
   return offsets;
-}
-
-function differenceOf(
-  a: string,
-  b: string,
-  custodies: readonly GuestCustody[],
-): { low: number; high: number } {
-  let low = Number.NEGATIVE_INFINITY;
-  let high = Number.POSITIVE_INFINITY;
-  for (const { bounds } of custodies) {
-    const each = bounds.difference(a, b);
-    low = Math.max(low, each.low);
-    high = Math.min(high, each.high);
-  }
-  return { low, high };
 }
 
 /** The middle where the bounds contradict each other (a clock was set). */

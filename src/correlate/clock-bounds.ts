@@ -34,6 +34,19 @@ export class ClockBounds {
     return { low, high };
   }
 
+  /** Nothing is known. */
+  get isEmpty(): boolean {
+    return this.upper.size === 0;
+  }
+
+  /** Keeps of every bound the tighter one; what the two say together is not worked out. */
+  meet(other: ClockBounds): void {
+    for (const [a, row] of other.upper) {
+      const own = getOrMake(this.upper, a, () => new Map<string, number>());
+      for (const [b, bound] of row) own.set(b, Math.min(bound, own.get(b) ?? Number.POSITIVE_INFINITY));
+    }
+  }
+
   private tighten(a: string, b: string, bound: number): boolean {
     if (bound >= (this.upper.get(a)?.get(b) ?? Number.POSITIVE_INFINITY)) return true;
     this.set(a, b, bound);

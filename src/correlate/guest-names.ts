@@ -1,27 +1,52 @@
 import type { ByteText } from '../domain/byte-text.js';
 import { getOrMake } from '../domain/group.js';
 import type { GuestRef } from '../domain/report.js';
-import type { Event, GuestName } from '../events/event.js';
+import type { GuestName } from '../events/event.js';
+import { type Family, guestsNamedBy } from './family.js';
 import type { HostRecord } from './host-record.js';
 
 /**
- * Which guest a record means. Audit records name the UUID; virsh prints names only, and a name can change in a
- * migration (--dname) or be given to another guest later. On each host the name therefore means the guest that
+ * Which guest of a family a record means. Audit records name the UUID; virsh prints names only, and a name can change
+ * in a migration (--dname) or be given to another guest later. On each host the name therefore means the guest that
  * last carried it there, else the first that will; a name that this host never tied to a UUID is looked up on
  * the others, where it must be unique.
  */
 export class GuestNames {
+  /** the only guest of the family, whatever it is called; null where there are several */
+  private readonly only: string | null;
   private readonly onHost = new Map<string, Map<ByteText, { position: number; uuid: string }[]>>();
   private readonly anywhere = new Map<ByteText, Set<string>>();
   private readonly nameOf = new Map<string, ByteText>();
   private readonly namedOn = new Map<string, Set<string>>();
 
-  constructor(records: readonly HostRecord[]) {
+  constructor(family: Family, records: readonly HostRecord[]) {
+    const [uuid] = family.uuids;
+    const [name] = family.names;
+    this.only = family.uuids.size > 1 ? null : (uuid ?? `${NAME_ONLY}${name}`);
+    if (this.only !== null) {
+      if (uuid !== undefined && name !== undefined)
+        this.nameOf.set(uuid, [...family.names].sort()[0] as ByteText);
+      return;
+    }
+    this.learn(records);
+    for (const record of records) {
+      const guests = new Set<string>();
+      for (const position of record.own) {
+        for (const guest of guestsNamedBy(record.events[position] as HostRecord['events'][number])) {
+          const key = this.key(record.host, position, guest);
+          if (key !== null) guests.add(key);
+        }
+      }
+      this.namedOn.set(record.host, guests);
+    }
+  }
+
+  private learn(records: readonly HostRecord[]): void {
     for (const record of records) {
       const names = new Map<ByteText, { position: number; uuid: string }[]>();
       this.onHost.set(record.host, names);
-      for (const [position, event] of record.events.entries()) {
-        for (const { uuid, name } of guestsNamedBy(event)) {
+      for (const position of record.own) {
+        for (const { uuid, name } of guestsNamedBy(record.events[position] as HostRecord['events'][number])) {
           if (uuid === null || name === null) continue;
           const uses = getOrMake(names, name, () => []);
           if (uses.at(-1)?.uuid !== uuid) uses.push({ position, uuid });
@@ -32,22 +57,13 @@ export class GuestNames {
     for (const [name, uuids] of [...this.anywhere].sort(([a], [b]) => (a < b ? -1 : 1))) {
       for (const uuid of uuids) if (!this.nameOf.has(uuid)) this.nameOf.set(uuid, name);
     }
-    for (const record of records) {
-      const guests = new Set<string>();
-      for (const [position, event] of record.events.entries()) {
-        for (const guest of guestsNamedBy(event)) {
-          const key = this.key(record.host, position, guest);
-          if (key !== null) guests.add(key);
-        }
-      }
-      this.namedOn.set(record.host, guests);
-    }
   }
 
   /** Stable key of the guest: its UUID, or its name where no record ever tied one to it. */
   key(host: string, position: number, guest: GuestName): string | null {
     if (guest.uuid !== null) return guest.uuid;
     if (guest.name === null) return null;
+    if (this.only !== null) return this.only;
     const uses = this.onHost.get(host)?.get(guest.name);
     if (uses) {
       const last = uses.findLast((use) => use.position <= position) ?? uses[0];
@@ -59,8 +75,9 @@ export class GuestNames {
   }
 
   /** Guests that the host's own record names. */
-  guestsOf(host: string): ReadonlySet<string> {
-    return this.namedOn.get(host) ?? new Set();
+  guestsOf(record: HostRecord): ReadonlySet<string> {
+    if (this.only === null) return this.namedOn.get(record.host) ?? NOBODY;
+    return record.own.some((position) => isNaming(record, position)) ? new Set([this.only]) : NOBODY;
   }
 
   ref(key: string): GuestRef {
@@ -71,8 +88,10 @@ export class GuestNames {
 
 const NAME_ONLY = 'name:';
 
-export function guestsNamedBy(event: Event): readonly GuestName[] {
-  if (event.kind === 'GuestsListed') return event.body.guests.map((listed) => listed.guest);
-  const { guest } = event.body as { guest?: GuestName | null };
-  return guest ? [guest] : [];
+const NOBODY: ReadonlySet<string> = new Set();
+
+function isNaming(record: HostRecord, position: number): boolean {
+  return guestsNamedBy(record.events[position] as HostRecord['events'][number]).some(
+    ({ uuid, name }) => uuid !== null || name !== null,
+  );
 }

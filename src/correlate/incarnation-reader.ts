@@ -1,7 +1,7 @@
 import type { ByteText } from '../domain/byte-text.js';
 import type { Event } from '../events/event.js';
 import type { GuestNames } from './guest-names.js';
-import { coversAny, type HostRecord } from './host-record.js';
+import { coversAny, coversUntil, type HostRecord, START_FOLLOWS_US } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation, type Source } from './incarnation.js';
 import { START_STOP_STREAMS } from './streams.js';
 
@@ -24,9 +24,6 @@ const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
 
 /** The streams of one host tell of one start or stop within this time of each other. */
 const SAME_MOMENT_US = 10_000_000;
-
-/** QEMU tells of a migration's setup before libvirt has written that it started QEMU, by less than this. */
-const START_FOLLOWS_US = 1_000_000;
 
 /** Reads one guest's marks in the order of one host's record. */
 class IncarnationReader {
@@ -339,11 +336,16 @@ class IncarnationReader {
    * then nothing before this mark is certain.
    *
    * @param owned the mark is one that only an owner gives
-   * @param until where the record of the start would stand at the latest, if it began with this mark
+   * @param until_us when the record of the start stands at the latest, if it began with this mark
    */
-  private beginUnseen(owned: boolean, position: number, certain = owned, until = position): Incarnation {
+  private beginUnseen(
+    owned: boolean,
+    position: number,
+    certain = owned,
+    until_us = this.record.times[position] as number,
+  ): Incarnation {
     const since = Math.max(this.incarnations.at(-1)?.ended ?? BEFORE, this.absentAt);
-    const fromBefore = since === BEFORE && coversAny(this.record, START_STOP_STREAMS, BEFORE, until);
+    const fromBefore = since === BEFORE && coversUntil(this.record, START_STOP_STREAMS, until_us);
     const begun = this.begin(since);
     begun.started = since;
     if (fromBefore && owned) begun.owns = BEFORE;
@@ -396,13 +398,9 @@ class IncarnationReader {
       this.open.signs.push(position);
   }
 
-  /** The last position at which the record of a start can stand of which this is the first sign. */
+  /** The last moment at which the record of a start can stand of which this is the first sign. */
   private endOfStart(position: number): number {
-    const { times } = this.record;
-    const latest_us = (times[position] as number) + START_FOLLOWS_US;
-    let last = position;
-    while (last + 1 < times.length && (times[last + 1] as number) <= latest_us) last++;
-    return last;
+    return this.record.lastTimeUntil((this.record.times[position] as number) + START_FOLLOWS_US);
   }
 
   private sameMoment(a: number, b: number): boolean {

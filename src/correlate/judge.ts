@@ -5,7 +5,7 @@ import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/
 import type { RelabelObserved } from '../events/event.js';
 import type { GuestCustody } from './custody.js';
 import type { Custody } from './custody-answer.js';
-import { gapsBetween, type HostRecord } from './host-record.js';
+import type { HostRecord } from './host-record.js';
 import type { ImageCall } from './image-call.js';
 import type { ImageFile } from './images.js';
 import type { Incarnation } from './incarnation.js';
@@ -146,7 +146,11 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
  * A file that one guest only reads, or shares, may be an image of another whose images were never listed: what suits
  * the one can take the disk from the other.
  */
-export function isDoubtful({ event: { body }, storage, file }: ImageCall): boolean {
+export function isDoubtful({
+  event: { body },
+  storage,
+  file,
+}: Pick<ImageCall, 'event' | 'storage' | 'file'>): boolean {
   if (body.success !== true || storage?.shared === false || !asksForOwner(body)) return false;
   const use = useByAll(file);
   return use.readOnly || use.shareable;
@@ -338,7 +342,7 @@ function alreadySo(call: ImageCall, context: JudgeContext): Answer {
   const explained = last === undefined ? foreign.some((each) => isSame(each.event.body)) : isSame(last);
   if (explained && undone) return 'different';
   for (const record of context.records.values()) {
-    if (gapsBetween(record, ['audit'], -1, record.events.length).length > 0) return 'unknown';
+    if (record.gaps.hideIn('audit')) return 'unknown';
   }
   return explained ? 'same' : 'different';
 }

@@ -1,6 +1,6 @@
 import type { ByteText } from '../domain/byte-text.js';
 import type { Mount } from '../events/event.js';
-import type { HostRecord } from './host-record.js';
+import type { HostFacts } from './host-facts.js';
 
 /**
  * Which storage a file lies on, whether other hosts see the same label there, and whether libvirt knows it.
@@ -52,12 +52,15 @@ const UNKNOWN_SHARED = new Set([
   'prl_fs', 'fuse', 'fuseblk', 'ibmgpfs', 'weka', 'wekafs', 'panfs', 'davfs',
 ]); // biome-ignore format: a table
 
+/** A host, by what it says of its storage. */
+type StorageHost = { readonly host: string; readonly facts: HostFacts };
+
 export interface StorageOverrides {
   sharedPaths: readonly string[];
   localPaths: readonly string[];
 }
 
-function storageOfMount(record: HostRecord, mount: Mount, overrides: StorageOverrides): Storage {
+function storageOfMount(record: StorageHost, mount: Mount, overrides: StorageOverrides): Storage {
   const fsType = mount.fs_type;
   const overridden = overrideFor(mount.mount_point, overrides);
   const known = LIBVIRT_SHARED.has(fsType);
@@ -119,10 +122,10 @@ function storageRoot(mount: Mount): string {
 /** Reads mounts and exports of all hosts and says where a file lies. */
 export class StorageMap {
   private readonly overrides: StorageOverrides;
-  private readonly records: ReadonlyMap<string, HostRecord>;
+  private readonly records: ReadonlyMap<string, StorageHost>;
   private readonly mountsOf = new Map<string, { mount: Mount; storage: Storage }[]>();
 
-  constructor(records: ReadonlyMap<string, HostRecord>, overrides: StorageOverrides) {
+  constructor(records: ReadonlyMap<string, StorageHost>, overrides: StorageOverrides) {
     this.records = records;
     this.overrides = overrides;
     for (const record of records.values()) {
@@ -174,7 +177,7 @@ export class StorageMap {
   }
 
   /** A file of the NFS server's own disk is, for its clients, a file of the export. */
-  private seenByServer(record: HostRecord, path: ByteText | null, file: StoredFile): StoredFile {
+  private seenByServer(record: StorageHost, path: ByteText | null, file: StoredFile): StoredFile {
     if (path === null || file.storage?.shared) return file;
     const exported = record.facts.exports?.find((e) => isWithin(path, e.path));
     if (!exported) return file;
@@ -184,7 +187,7 @@ export class StorageMap {
   }
 
   /** The name under which clients mount this server: its host name, else the only server with this export. */
-  private serverSpace(record: HostRecord, exportedPath: ByteText): string | null {
+  private serverSpace(record: StorageHost, exportedPath: ByteText): string | null {
     const names = [record.host, record.facts.hostName].map((name) => `nfs:${serverName(name ?? '')}`);
     const servers = new Set<string>();
     for (const mounts of this.mountsOf.values()) {

@@ -4,7 +4,8 @@ import type { Cause, MissingEvidence } from '../domain/verdict.js';
 import type { EventOf } from '../events/event.js';
 import { EXPLANATIONS, PREVENTIONS } from './causes.js';
 import type { GuestView } from './guest-view.js';
-import { covers, type HostRecord } from './host-record.js';
+import type { HostRecord } from './host-record.js';
+import type { ImageUse } from './images.js';
 import { impactText } from './impact.js';
 import type { Incarnation } from './incarnation.js';
 import { needOf } from './need.js';
@@ -35,7 +36,7 @@ export function suspicions(
     const first = announced[0];
     const host = first?.host ?? owner.host;
     const cause: Cause = first ? announcedCause(first) : 'records-lost';
-    const opened = first?.at ?? denied[0]?.at ?? ownerRecord.events[0]?.at ?? 0;
+    const opened = first?.at ?? denied[0]?.at ?? ownerRecord.began_us;
     const refused = `${denied.length} I/O error${denied.length === 1 ? '' : 's'} of ${guestText(view.ref)} on ${owner.host} say that access was refused`;
     const said = first
       ? `libvirt on ${host} announced to set ${printable(first.body.path ?? '', 160)} to ${askedText(first.body, 'its default label')}`
@@ -83,24 +84,14 @@ function owningHosts(view: GuestView): Incarnation[] {
   return [...byHost.values()];
 }
 
-/** What the security driver said it would do to a file, where the audit log cannot show whether it did. */
+/**
+ * What the security driver said it would do to a file, where the audit log cannot show whether it did. Where that log is
+ * whole, silence is an answer: the line is printed even when no call follows.
+ */
 export interface Announcement {
   event: EventOf<'RelabelIntended'>;
   record: HostRecord;
   position: number;
-}
-
-/** Where the audit log is whole, silence is an answer: the line is printed even when no call follows. */
-export function unprovenAnnouncements(records: ReadonlyMap<string, HostRecord>): Announcement[] {
-  const found: Announcement[] = [];
-  for (const record of records.values()) {
-    for (const [position, event] of record.events.entries()) {
-      if (event.kind !== 'RelabelIntended' || event.body.path === null) continue;
-      if (event.body.operation !== 'set' && event.body.operation !== 'restore') continue;
-      if (!covers(record, 'audit', position - 1, position + 1)) found.push({ event, record, position });
-    }
-  }
-  return found;
 }
 
 /** Those of a host that did not own the guest, on one of its images, that ask for other than what the owner needs. */
@@ -115,7 +106,8 @@ function announcements(
   const found: EventOf<'RelabelIntended'>[] = [];
   for (const { event, record, position } of unproven) {
     if (record.host === owner.host) continue;
-    if (!isImagePath(view, event.body.path as ByteText, record, storages)) continue;
+    if (view.custody.allIncarnations.length === 0) continue;
+    if (!isImagePath(view.images, event.body.path as ByteText, record.host, storages)) continue;
     const custody = view.custody.at(record.host, position, true);
     if (custody.kind === 'this-host' || custody.kind === 'nobody') continue;
     const { asked_uid: uid, asked_gid: gid, asked_context: context } = event.body;
@@ -127,20 +119,23 @@ function announcements(
   return found.sort((a, b) => Number(a.body.model === 'selinux') - Number(b.body.model === 'selinux'));
 }
 
-function isImagePath(view: GuestView, path: string, record: HostRecord, storages: StorageMap): boolean {
-  const here = storages.locate(record.host, path, null);
-  return (
-    view.custody.allIncarnations.length > 0 &&
-    view.images.some((use) => {
-      if (use.path === path) return here.storage?.shared !== false;
-      const there = storages.locate(use.host, use.path, null);
-      return (
-        here.storagePath !== null &&
-        there.storagePath === here.storagePath &&
-        there.storage?.pathSpace === here.storage?.pathSpace
-      );
-    })
-  );
+/** Can a path on a host be a name of one of the images? */
+export function isImagePath(
+  images: readonly ImageUse[],
+  path: ByteText,
+  host: string,
+  storages: StorageMap,
+): boolean {
+  const here = storages.locate(host, path, null);
+  return images.some((use) => {
+    if (use.path === path) return here.storage?.shared !== false;
+    const there = storages.locate(use.host, use.path, null);
+    return (
+      here.storagePath !== null &&
+      there.storagePath === here.storagePath &&
+      there.storage?.pathSpace === here.storage?.pathSpace
+    );
+  });
 }
 
 function announcedCause(event: EventOf<'RelabelIntended'>): Cause {
@@ -152,7 +147,7 @@ function announcedCause(event: EventOf<'RelabelIntended'>): Cause {
 function missingRecords(records: ReadonlyMap<string, HostRecord>): MissingEvidence[] {
   const missing: MissingEvidence[] = [];
   for (const record of records.values()) {
-    const lost = record.gaps.filter((gap) => gap.stream === 'audit' && gap.kind === 'audit-lost');
+    const lost = record.gaps.list.filter((gap) => gap.stream === 'audit' && gap.kind === 'audit-lost');
     const count = lost.reduce((sum, gap) => sum + (gap.lost ?? 0), 0);
     if (lost.length > 0) {
       missing.push({
@@ -203,7 +198,7 @@ export function unrecognisedStorage(
           storage: storage.key,
           inode: null,
         })),
-        opened_us: record.events[0]?.at ?? 0,
+        opened_us: record.began_us,
         resolved_us: null,
         exposure_ms: null,
         impact: {

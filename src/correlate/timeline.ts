@@ -7,58 +7,77 @@ import type { HostRecord } from './host-record.js';
 import type { Judgement } from './judge.js';
 import { askedText } from './wording.js';
 
-/** What one guest went through, host by host, as one list in the order of the aligned clocks. */
+/** An entry with what it is laid out by: the host's corrected time, and its position in the host's record. */
+export interface TimelineRow {
+  entry: TimelineEntry;
+  time_us: number;
+  position: number;
+}
+
+/** What one guest went through, host by host. */
 export function guestTimeline(
   view: GuestView,
   records: ReadonlyMap<string, HostRecord>,
-  positionsOf: (host: string) => readonly number[],
-  offsets: ReadonlyMap<string, number>,
-): TimelineEntry[] {
+  positionsOf: (record: HostRecord) => readonly number[],
+): TimelineRow[] {
   const judged = new Map(view.judgements.map((judgement) => [judgement.call.event.id, judgement]));
-  const entries: { entry: TimelineEntry; order: number; position: number }[] = [];
+  const rows: TimelineRow[] = [];
   for (const record of records.values()) {
-    const offset = offsets.get(record.host) ?? 0;
-    const positions = new Set(positionsOf(record.host));
-    for (const judgement of judged.values()) {
-      if (judgement.call.record === record) positions.add(judgement.call.position);
-    }
-    const concerned = positions.size > 0 || view.custody.incarnationsOf(record.host).length > 0;
-    for (const [position, gap] of record.gaps.entries()) {
-      if (!gap.event || !concerned) continue;
-      positions.add(record.positions.get(gap.event.id) ?? position);
-    }
-    let run: { entry: TimelineEntry; reason: string; count: number } | null = null;
-    for (const position of [...positions].sort((a, b) => a - b)) {
-      const event = record.events[position] as Event;
-      const text = describe(event, judged.get(event.id), view);
-      if (text === null) continue;
-      if (event.kind === 'GuestIoError') {
-        if (isRepetition(event)) continue;
-        if (run) {
-          run.count++;
-          run.entry.text = `${run.reason} (${run.count} times until ${clockTime(event.at)})`;
-          continue;
-        }
-      }
-      const entry: TimelineEntry = {
-        at_us: event.at,
-        host: record.host,
-        guest: view.ref,
-        kind: event.kind,
-        text,
-        event: event.id,
-        witness: witnessLines(event),
-      };
-      run = event.kind === 'GuestIoError' ? { entry, reason: text, count: 1 } : null;
-      entries.push({ entry, order: (record.times[position] as number) + offset, position });
-    }
+    for (const row of hostRows(view, record, positionsOf(record), judged)) rows.push(row);
   }
-  entries.sort(
-    (a, b) =>
-      a.order - b.order ||
-      (a.entry.host < b.entry.host ? -1 : a.entry.host > b.entry.host ? 1 : a.position - b.position),
-  );
-  return entries.map(({ entry }) => entry);
+  return rows;
+}
+
+function* hostRows(
+  view: GuestView,
+  record: HostRecord,
+  own: readonly number[],
+  judged: ReadonlyMap<string, Judgement>,
+): Iterable<TimelineRow> {
+  const positions = new Set(own);
+  for (const judgement of judged.values()) {
+    if (judgement.call.record === record) positions.add(judgement.call.position);
+  }
+  if (positions.size > 0 || view.custody.incarnationsOf(record.host).length > 0) {
+    for (const position of record.gapPositions) positions.add(position);
+  }
+  let run: { entry: TimelineEntry; reason: string; count: number } | null = null;
+  for (const position of [...positions].sort((a, b) => a - b)) {
+    const event = record.events[position] as Event;
+    const text = describe(event, judged.get(event.id), view);
+    if (text === null) continue;
+    if (event.kind === 'GuestIoError') {
+      if (isRepetition(event)) continue;
+      if (run) {
+        run.count++;
+        run.entry.text = `${run.reason} (${run.count} times until ${clockTime(event.at)})`;
+        continue;
+      }
+    }
+    const entry: TimelineEntry = {
+      at_us: event.at,
+      host: record.host,
+      guest: view.ref,
+      kind: event.kind,
+      text,
+      event: event.id,
+      witness: witnessLines(event),
+    };
+    run = event.kind === 'GuestIoError' ? { entry, reason: text, count: 1 } : null;
+    yield { entry, time_us: record.times[position] as number, position };
+  }
+}
+
+/** One guest's rows as one list, in the order of the aligned clocks. */
+export function laidOut(rows: readonly TimelineRow[], offsets: ReadonlyMap<string, number>): TimelineEntry[] {
+  const orderOf = ({ entry, time_us }: TimelineRow) => time_us + (offsets.get(entry.host) ?? 0);
+  return [...rows]
+    .sort(
+      (a, b) =>
+        orderOf(a) - orderOf(b) ||
+        (a.entry.host < b.entry.host ? -1 : a.entry.host > b.entry.host ? 1 : a.position - b.position),
+    )
+    .map(({ entry }) => entry);
 }
 
 /** One error is told up to four times: by QEMU, twice by virsh, and in the guest's own log. */

@@ -21,6 +21,11 @@ export interface GuestRef {
   name: ByteText | null;
 }
 
+/** Key of a guest that is the same wherever it is asked for: its UUID, or its name where no record ties one to it. */
+function guestKey({ uuid, name }: GuestRef): string {
+  return uuid ?? `name:${name}`;
+}
+
 export interface HostReport {
   host: string;
   /** events of this host that were taken in: no duplicates, no relabels of files that no record ties to a guest */
@@ -151,4 +156,9 @@ export interface TimelineEntry {
   /** id of the event */
   event: string;
   witness: ByteText[];
+}
+
+/** Identity of an entry: an event stands once in the timeline of each guest that it concerns. */
+export function timelineId({ event, guest }: Pick<TimelineEntry, 'event' | 'guest'>): string {
+  return guest === null ? event : `${event}#${guestKey(guest)}`;
 }

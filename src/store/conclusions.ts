@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { ByteText } from '../domain/byte-text.js';
-import type {
-  FindingReport,
-  GuestRef,
-  HostReport,
-  MigrationReport,
-  RelabelReport,
-  TimelineEntry,
+import {
+  type FindingReport,
+  type GuestRef,
+  type HostReport,
+  type MigrationReport,
+  type RelabelReport,
+  type TimelineEntry,
+  timelineId,
 } from '../domain/report.js';
 import { escapeText, textOrEmpty } from './text.js';
 
@@ -73,7 +74,13 @@ export const SHAPES: { [T in ConclusionTable]: TableShape<ConclusionItems[T]> } 
   },
   timeline: {
     timeIsFixed: true,
-    locate: locateTimeline,
+    locate: (entries) =>
+      entries.map((item) => ({
+        id: timelineId(item),
+        host: item.host,
+        at_us: item.at_us,
+        hosts: [item.host],
+      })),
     columns: {
       event: (item) => escapeText(item.event),
       kind: (item) => item.kind,
@@ -180,16 +187,6 @@ export function recordOf(item: ConclusionItems[ConclusionTable]): string {
 /** Of two records, equal only when they say the same. */
 export function digestOf(record: string): string {
   return createHash('sha256').update(record).digest('base64url').slice(0, 22);
-}
-
-/** An event can have several entries: they are numbered. */
-function locateTimeline(entries: readonly TimelineEntry[]): Conclusion[] {
-  const seen = new Map<string, number>();
-  return entries.map((item) => {
-    const ordinal = seen.get(item.event) ?? 0;
-    seen.set(item.event, ordinal + 1);
-    return { id: `${item.event}#${ordinal}`, host: item.host, at_us: item.at_us, hosts: [item.host] };
-  });
 }
 
 function guestColumns<Item>(

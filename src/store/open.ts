@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { Configuration } from '../config/schema.js';
 import { openStore, type Store } from './store.js';
 
@@ -25,6 +25,7 @@ export function openConfiguredStore(
     username: user,
     password: password?.reveal() ?? '',
     application: 'migration-audit',
+    log: { level: ClickHouseLogLevel.OFF }, // it would write to stderr on its own; every error comes to us as well
   });
   return openStore({ client, cluster: replicated_on });
 }

@@ -39,8 +39,6 @@ export class Cluster {
   readonly #name: string;
   readonly #options: ClusterOptions;
   readonly #judge: Judge;
-  /** that anything is known of */
-  guests = 0;
   /** nothing was judged since it was made or restored: another version may say other things of the same events */
   #isUnjudged = true;
 
@@ -96,21 +94,19 @@ export class Cluster {
       const watermark = this.watermarks.get(host);
       if (watermark !== null) outputs.push(watermarkState(this.#name, host, watermark));
     }
-    const sayings = isChanged ? this.#judged() : [];
-    sayings.push(...this.said.confirm(moved));
+    const sayings = this.said.say(isChanged ? this.#judge.revise() : null, moved);
+    this.#isUnjudged = false;
     for (const { conclusion } of sayings) outputs.push(published(conclusion), saidState(conclusion));
     return { outputs, sayings, dropped };
   }
 
-  get isUnjudged(): boolean {
-    return this.#isUnjudged;
+  /** Guests that anything is known of. */
+  get guests(): number {
+    return this.#judge.guests;
   }
 
-  #judged(): Saying[] {
-    const judged = this.#judge.revise();
-    this.guests = judged.guests;
-    this.#isUnjudged = false;
-    return this.said.judge(judged);
+  get isUnjudged(): boolean {
+    return this.#isUnjudged;
   }
 
   #readStreams({ host }: EventOf<'Heartbeat'>): boolean {

@@ -1,11 +1,7 @@
-import {
-  type CorrelatorOptions,
-  type CorrelatorState,
-  createState,
-  decide,
-  evolve,
-} from '../correlate/correlate.js';
-import type { GuestRef, Report, TimelineEntry } from '../domain/report.js';
+import { type CorrelatorOptions, type CorrelatorState, createState, evolve } from '../correlate/correlate.js';
+import { type Revision, revise } from '../correlate/revise.js';
+import { groupBy } from '../domain/group.js';
+import type { GuestRef, HostReport, TimelineEntry } from '../domain/report.js';
 import { LATEST_TIME_US } from '../domain/time.js';
 import type { Event, EventOf, Stream } from '../events/event.js';
 import {
@@ -34,28 +30,40 @@ export interface JudgedItem {
 }
 
 export interface Judged {
+  /** what may be said otherwise than before */
   items: JudgedItem[];
-  /** that anything is known of */
-  guests: number;
-  /** everything that is not among `items` is not said any more */
+  /** what is not said any more, where it is not among `items` all the same */
+  gone: { table: ConclusionTable; id: string }[];
+  /** nothing was judged before: whatever else was ever said, is not said any more */
   isWhole: boolean;
 }
 
 export class Judge {
   readonly #state: CorrelatorState;
   readonly #heartbeats = new Map<string, number>();
+  readonly #places = new GuestPlaces();
   readonly #cluster: string;
+  /** hosts of which something was taken in since they were last reported */
+  readonly #heard = new Set<string>();
+  #isWhole = true;
 
   constructor(cluster: string, options: CorrelatorOptions) {
     this.#cluster = cluster;
     this.#state = createState(options);
   }
 
+  /** That anything is known of. */
+  get guests(): number {
+    return this.#places.guests;
+  }
+
   /** Returns whether the event, or this copy of it, says anything new. */
   take(event: Event): boolean {
-    const known = this.#state.events.get(event.id);
+    const known = this.#state.entries.get(event.id)?.event;
     evolve(this.#state, event);
-    return this.#state.events.get(event.id) !== known;
+    if (this.#state.entries.get(event.id)?.event === known) return false;
+    this.#heard.add(event.host);
+    return true;
   }
 
   /**
@@ -69,15 +77,23 @@ export class Judge {
   }
 
   revise(): Judged {
-    return { ...judgedOf(this.#withoutOwnEvents(decide(this.#state))), isWhole: true };
+    const judged: Judged = { items: [], gone: [], isWhole: this.#isWhole };
+    for (const revision of revise(this.#state)) {
+      this.#places.learn(revision.timeline);
+      judged.items.push(...itemsOf({ ...revision, hosts: this.#reported(revision.hosts) }, this.#places));
+      for (const table of ['migrations', 'relabels', 'findings', 'timeline'] as const)
+        judged.gone.push(...revision.gone[table].map((id) => ({ table, id })));
+    }
+    this.#heard.clear();
+    this.#isWhole = false;
+    return judged;
   }
 
-  #withoutOwnEvents(report: Report): Report {
-    const hosts = report.hosts.map((host) => ({
-      ...host,
-      events: host.events - (this.#heartbeats.get(host.host) ?? 0),
-    }));
-    return { ...report, hosts };
+  /** Those that can have changed, without the heartbeats that were made up. */
+  #reported(hosts: readonly HostReport[]): HostReport[] {
+    return hosts
+      .filter(({ host }) => this.#heard.has(host))
+      .map((host) => ({ ...host, events: host.events - (this.#heartbeats.get(host.host) ?? 0) }));
   }
 }
 
@@ -86,7 +102,7 @@ export function fullerCopy(a: Event, b: Event): Event {
   const state = createState();
   evolve(state, a);
   evolve(state, b);
-  return state.events.get(a.id) as Event;
+  return state.entries.get(a.id)?.event ?? a;
 }
 
 /** Stands behind everything that a host ever says, where it touches no order. */
@@ -109,22 +125,16 @@ function streamIsRead(cluster: string, host: string, stream: Stream): EventOf<'H
   };
 }
 
-function judgedOf(report: Report): Omit<Judged, 'isWhole'> {
-  const places = new GuestPlaces(report.timeline);
+function itemsOf(revision: Omit<Revision, 'gone' | 'cluster'>, places: GuestPlaces): JudgedItem[] {
   const orders = new TimelineOrder();
-  const items = CONCLUSION_TABLES.flatMap((table) =>
-    locatedItems(table, report[table]).map((each): JudgedItem => {
+  return CONCLUSION_TABLES.flatMap((table) =>
+    locatedItems(table, revision[table]).map((each): JudgedItem => {
       const moment = momentOf(each);
       const guest = moment === null ? null : (each.item as { guest: GuestRef | null }).guest;
-      return {
-        ...each,
-        moment,
-        hosts: moment === null ? each.hosts : places.with(guest, each.hosts),
-        ...orderOf(each, orders),
-      };
+      const hosts = moment === null ? each.hosts : places.with(guest, each.hosts);
+      return { ...each, moment, hosts, ...orderOf(each, orders) };
     }),
   );
-  return { items, guests: orders.guests };
 }
 
 type Located = Pick<JudgedItem, 'table' | 'id' | 'item' | 'host' | 'at_us' | 'hosts'>;
@@ -172,10 +182,6 @@ function orderOf(
 class TimelineOrder {
   readonly #latest = new Map<string, { order_us: number; place: number }>();
 
-  get guests(): number {
-    return this.#latest.size;
-  }
-
   next({ guest, at_us }: TimelineEntry): { order_us: number; place: number } {
     const key = guestKey(guest);
     const latest = this.#latest.get(key);
@@ -193,15 +199,17 @@ const OF_WHOLE_HOSTS: ReadonlySet<string> = new Set(['DaemonChanged', 'GapDetect
 
 /** The hosts on which guests were seen: what is said of a guest rests on them all. */
 class GuestPlaces {
-  readonly #hosts = new Map<string, Set<string>>();
+  readonly #hosts = new Map<string, ReadonlySet<string>>();
 
-  constructor(timeline: readonly TimelineEntry[]) {
-    for (const { guest, host, kind } of timeline) {
-      if (OF_WHOLE_HOSTS.has(kind)) continue;
-      const key = guestKey(guest);
-      const hosts = this.#hosts.get(key);
-      if (hosts === undefined) this.#hosts.set(key, new Set([host]));
-      else hosts.add(host);
+  get guests(): number {
+    return this.#hosts.size;
+  }
+
+  /** @param timeline whole for each guest that is in it */
+  learn(timeline: readonly TimelineEntry[]): void {
+    for (const [guest, entries] of groupBy(timeline, (entry) => guestKey(entry.guest))) {
+      const own = entries.filter(({ kind }) => !OF_WHOLE_HOSTS.has(kind));
+      this.#hosts.set(guest, new Set(own.map(({ host }) => host)));
     }
   }
 
@@ -212,5 +220,5 @@ class GuestPlaces {
 }
 
 function guestKey(guest: GuestRef | null): string {
-  return guest === null ? '' : JSON.stringify([guest.uuid, guest.name]);
+  return guest === null ? '' : (guest.uuid ?? `name:${guest.name}`);
 }

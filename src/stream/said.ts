@@ -73,8 +73,20 @@ export class Said {
     });
   }
 
-  /** What there is to say after a judgement. */
-  judge({ items, isWhole }: Judged): Saying[] {
+  /**
+   * What there is to say after a judgement, if there was one, and after these hosts have said more: in an order that is
+   * the same whether this process, or one before it, took the events in.
+   */
+  say(judged: Judged | null, moved: Iterable<string>): Saying[] {
+    const sayings = judged === null ? [] : this.#judge(judged);
+    for (const host of moved) sayings.push(...this.#confirm(host));
+    const nameOf = ({ conclusion }: Saying) => `${conclusion.table}/${conclusion.id}`;
+    return sayings.sort(
+      (a, b) => a.conclusion.at_us - b.conclusion.at_us || (nameOf(a) < nameOf(b) ? -1 : 1),
+    );
+  }
+
+  #judge({ items, gone, isWhole }: Judged): Saying[] {
     const sayings: Saying[] = [];
     const named = new Set<Entry>();
     for (const item of items) {
@@ -82,27 +94,25 @@ export class Said {
       if (saying !== null) sayings.push(saying);
       named.add(entry);
     }
-    if (!isWhole) return sayings;
-    const gone = CONCLUSION_TABLES.flatMap((table) =>
-      [...this.#of(table)]
-        .filter(([, entry]) => !entry.retracted && !named.has(entry))
-        .map(([id, entry]) => this.#retract(table, id, entry)),
-    );
-    return [...sayings, ...inOrder(gone)];
+    for (const { table, id } of isWhole ? this.#everything() : gone) {
+      const entry = this.#of(table).get(id);
+      if (entry === undefined || entry.retracted || named.has(entry)) continue;
+      sayings.push(this.#retract(table, id, entry));
+    }
+    return sayings;
   }
 
-  /** What there is to say after these hosts have said more. */
-  confirm(hosts: Iterable<string>): Saying[] {
-    const sayings: Saying[] = [];
-    for (const host of hosts) {
-      for (const entry of [...(this.#waiting.get(host) ?? [])]) {
-        const item = entry.item as JudgedItem;
-        if (!this.#await(entry, item)) continue;
-        entry.version++;
-        sayings.push(this.#saying(item, entry, entry.verdict));
-      }
-    }
-    return inOrder(sayings);
+  #everything(): { table: ConclusionTable; id: string }[] {
+    return CONCLUSION_TABLES.flatMap((table) => [...this.#of(table).keys()].map((id) => ({ table, id })));
+  }
+
+  #confirm(host: string): Saying[] {
+    return [...(this.#waiting.get(host) ?? [])].flatMap((entry) => {
+      const item = entry.item as JudgedItem;
+      if (!this.#await(entry, item)) return [];
+      entry.version++;
+      return [this.#saying(item, entry, entry.verdict)];
+    });
   }
 
   /** Verdicts that are not confirmed, by the host they wait for. */
@@ -220,10 +230,4 @@ export class Said {
   #hostList(hosts: readonly string[]): readonly string[] {
     return getOrMake(this.#hostLists, JSON.stringify(hosts), () => hosts);
   }
-}
-
-/** The same whether this process, or one before it, took the events in. */
-function inOrder(sayings: Saying[]): Saying[] {
-  const nameOf = ({ conclusion }: Saying) => `${conclusion.table}/${conclusion.id}`;
-  return sayings.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }

@@ -19,7 +19,7 @@ export interface StoreRole {
   signal: AbortSignal;
 }
 
-const DEFAULTS: StoreOptions = { batch_records_max: 20_000, batch_bytes_max: 16 << 20, write_every_ms: 100 };
+const DEFAULTS: StoreOptions = { batch_records_max: 8_000, batch_bytes_max: 16 << 20, write_every_ms: 100 };
 
 const STORED_TOPICS = ['events', 'timeline', 'findings'] as const satisfies Topic[];
 

@@ -10,7 +10,6 @@ const SEVERITIES = ['critical', 'warning', 'info'] as const;
 /** The processor's metrics. A batch whose commit fails is counted all the same, and again when it is repeated. */
 export class Tally {
   readonly #of: Instruments;
-  #waitedFor = new Set<string>();
 
   constructor(of: Instruments) {
     this.#of = of;
@@ -65,9 +64,7 @@ export class Tally {
         if (true_us !== null) this.#of.clock_offset_seconds.set({ host }, (own_us - true_us) / 1e6);
       }
     }
-    for (const host of this.#waitedFor)
-      if (!waiting.has(host)) this.#of.provisional_verdicts.remove({ host });
+    this.#of.provisional_verdicts.reset(); // hosts for which nothing waits any more are not shown
     for (const [host, verdicts] of waiting) this.#of.provisional_verdicts.set({ host }, verdicts);
-    this.#waitedFor = new Set(waiting.keys());
   }
 }

@@ -1,0 +1,240 @@
+import { groupBy } from '../domain/group.js';
+import type { GuestRef, HostReport } from '../domain/report.js';
+import type { EventOf } from '../events/event.js';
+import type { ClockBounds } from './clock-bounds.js';
+import type { Entry } from './entry.js';
+import { Families, type Family, guestsNamedBy } from './family.js';
+import { type FileCall, fileCall } from './file-call.js';
+import { FileIndex } from './file-index.js';
+import { GuestNames } from './guest-names.js';
+import { HostLog } from './host-log.js';
+import { imagesOf } from './images.js';
+import type { Evidence, GuestConclusions } from './judge-family.js';
+import { Slicer } from './slice.js';
+import { StorageMap, type StorageOverrides } from './storage.js';
+
+/**
+ * All that was taken in of one cluster, laid out so that a new event costs what it touches: each host's record in order,
+ * the families of guests with what names them, the files with the calls on them. `settle` takes in what is new and
+ * tells which families have to be judged again; it judges nothing.
+ *
+ * A family is judged again when an event names one of its guests, when a call on one of its files, or what is known of
+ * such a file, has changed, and when something is said of a host as a whole (a gap, a daemon's restart, a list of all
+ * guests, other facts or streams): every verdict may rest on any host's holes and facts.
+ */
+export class Cluster {
+  readonly name: string;
+  readonly dirty = new Set<Family>();
+  readonly families: Families;
+  private readonly overrides: StorageOverrides;
+  private readonly hosts = new Map<string, HostLog>();
+  private readonly calls: FileCall[] = [];
+  private readonly denials: EventOf<'AccessDenied'>[] = [];
+  private fresh: Entry[] = [];
+  /** hosts of which an event was replaced by a fuller copy of it */
+  private readonly stale = new Set<string>();
+  private storages: StorageMap;
+  private files: FileIndex;
+  private unproven = new Set<Entry>();
+  private readonly clocks = new Map<Family, ClockBounds[]>();
+
+  constructor(name: string, overrides: StorageOverrides) {
+    this.name = name;
+    this.overrides = overrides;
+    this.storages = new StorageMap(this.hosts, overrides);
+    this.files = new FileIndex(this.storages);
+    this.families = new Families((winner, loser) => {
+      this.files.merge(winner, loser);
+      this.dirty.delete(loser);
+      this.clocks.delete(loser);
+      this.dirty.add(winner);
+    });
+  }
+
+  add(entry: Entry): void {
+    this.fresh.push(entry);
+  }
+
+  /** Another copy took the place of an event that was taken in before. */
+  replace(entry: Entry): void {
+    if (!Number.isNaN(entry.time)) this.stale.add(entry.event.host);
+  }
+
+  /** Takes in what is new; false when there was nothing. */
+  settle(): boolean {
+    if (this.fresh.length === 0 && this.stale.size === 0) return false;
+    const { fresh } = this;
+    this.fresh = [];
+    const change = this.addToHosts(fresh);
+    const added = this.addToFamilies(fresh);
+    if (change.isMoved) for (const family of this.families.all) family.distrustOrder();
+    if (change.forAll) for (const family of this.families.all) this.dirty.add(family);
+    if (change.storages) this.rebuildFiles();
+    else {
+      for (const call of added) this.files.addCall(call);
+      if (!this.stateUses(this.dirty)) this.rebuildFiles();
+    }
+    const { families, areDoubtfulOther } = this.files.settle();
+    for (const family of families) this.dirty.add(family);
+    if (areDoubtfulOther) {
+      for (const family of this.families.all) if (family.isUnlisted) this.dirty.add(family);
+    }
+    this.doubtAnnouncements();
+    return true;
+  }
+
+  private addToHosts(fresh: readonly Entry[]): { forAll: boolean; isMoved: boolean; storages: boolean } {
+    const byHost = groupBy(fresh, ({ event }) => event.host);
+    const all = { forAll: false, isMoved: false, storages: false };
+    for (const host of new Set([...byHost.keys(), ...this.stale])) {
+      let log = this.hosts.get(host);
+      if (log === undefined) {
+        log = new HostLog(host);
+        this.hosts.set(host, log);
+      }
+      const change = log.add(byHost.get(host) ?? [], this.stale.has(host));
+      all.forAll ||= change.forAll;
+      all.isMoved ||= change.isMoved;
+      all.storages ||= change.storages;
+    }
+    this.stale.clear();
+    return all;
+  }
+
+  private addToFamilies(fresh: readonly Entry[]): FileCall[] {
+    const added: FileCall[] = [];
+    for (const entry of fresh) {
+      const { event } = entry;
+      if (event.kind === 'RelabelObserved') {
+        const call = fileCall(entry);
+        added.push(call);
+        this.calls.push(call);
+        continue;
+      }
+      if (event.kind === 'AccessDenied') {
+        this.denials.push(event);
+        this.files.addDenial(event);
+        continue;
+      }
+      if (event.kind === 'GuestsListed') {
+        for (const listed of event.body.guests) {
+          const family = this.families.of(listed.guest);
+          family?.list(entry, listed);
+          if (family) this.addTo(family, entry);
+        }
+        continue;
+      }
+      for (const guest of guestsNamedBy(event)) {
+        const family = this.families.of(guest);
+        if (family) this.addTo(family, entry);
+      }
+    }
+    return added;
+  }
+
+  private addTo(family: Family, entry: Entry): void {
+    family.add(entry);
+    this.dirty.add(family);
+  }
+
+  /** @returns false when the index of files has to be made anew */
+  private stateUses(families: Iterable<Family>): boolean {
+    const slicer = new Slicer(this.hosts.values());
+    for (const family of families) {
+      if (!family.areUsesStale) continue;
+      const records = [...slicer.of(family, []).records.values()];
+      const { uses, complete } = imagesOf(records, new GuestNames(family, records));
+      family.uses = uses;
+      family.isUnlisted = family.uuids.size !== 1 || !complete.has([...family.uuids][0] as string);
+      family.areUsesStale = false;
+      if (!this.files.setUses(family, uses)) return false;
+    }
+    return true;
+  }
+
+  /** Where files lie is told otherwise: which file is which has to be found out anew. */
+  private rebuildFiles(): void {
+    this.storages = new StorageMap(this.hosts, this.overrides);
+    this.files = new FileIndex(this.storages);
+    for (const event of this.denials) this.files.addDenial(event);
+    for (const call of this.calls) this.files.addCall(call);
+    for (const family of this.families.all) {
+      this.dirty.add(family);
+      family.areUsesStale = true;
+    }
+    this.stateUses(this.families.all);
+  }
+
+  /** Finds which announcements no whole audit log answers, and who may be concerned where that has changed. */
+  private doubtAnnouncements(): void {
+    const unproven = new Set<Entry>();
+    for (const log of this.hosts.values()) {
+      if (log.announcements.length === 0 || (log.streams.has('audit') && !log.gaps.hideIn('audit'))) continue;
+      for (const entry of log.announcements) if (!log.isAuditWholeAround(entry)) unproven.add(entry);
+    }
+    for (const [these, others] of [
+      [unproven, this.unproven],
+      [this.unproven, unproven],
+    ] as const) {
+      for (const entry of these) {
+        const { event } = entry;
+        if (others.has(entry) || event.kind !== 'RelabelIntended' || event.body.path === null) continue;
+        for (const family of this.files.usersOf(event.host, event.body.path)) this.dirty.add(family);
+      }
+    }
+    this.unproven = unproven;
+  }
+
+  /** What families are judged by, until the next `settle`. */
+  evidence(): Evidence {
+    return {
+      slicer: new Slicer(this.hosts.values()),
+      storages: this.storages,
+      files: this.files,
+      unproven: this.unprovenInOrder(),
+    };
+  }
+
+  private unprovenInOrder(): Entry[] {
+    return [...this.hosts.values()]
+      .sort((a, b) => (a.host < b.host ? -1 : 1))
+      .flatMap((log) => log.announcements.filter((entry) => this.unproven.has(entry)));
+  }
+
+  hostNames(): string[] {
+    return [...this.hosts.keys()].sort();
+  }
+
+  /** Keeps what the guests' hand-overs say about the clocks. */
+  relateClocks(family: Family, guests: readonly GuestConclusions[]): void {
+    const bounds = guests.flatMap((guest) => (guest.bounds.isEmpty ? [] : [guest.bounds]));
+    if (bounds.length > 0) this.clocks.set(family, bounds);
+    else this.clocks.delete(family);
+  }
+
+  *clockBounds(): Iterable<ClockBounds> {
+    for (const bounds of this.clocks.values()) yield* bounds;
+  }
+
+  watermarks(): Map<string, number> {
+    const found = new Map<string, number>();
+    for (const [host, { watermark_us }] of this.hosts)
+      if (watermark_us !== null) found.set(host, watermark_us);
+    return found;
+  }
+
+  restsOn(guest: GuestRef): Map<string, number> {
+    const family = this.families.find(guest);
+    if (family === null) return new Map();
+    const found = new Map<string, number>();
+    const see = ({ event: { host, at } }: Entry) => found.set(host, Math.max(at, found.get(host) ?? at));
+    for (const entries of family.byHost.values()) for (const entry of entries) see(entry);
+    for (const { entry } of this.files.callsOf(family)) see(entry);
+    const latest = Math.max(...found.values());
+    return new Map(this.hostNames().map((host) => [host, found.get(host) ?? latest]));
+  }
+
+  hostReports(): HostReport[] {
+    return this.hostNames().map((host) => (this.hosts.get(host) as HostLog).report());
+  }
+}

@@ -1,0 +1,73 @@
+import type { ByteText } from '../domain/byte-text.js';
+import type { EventOf } from '../events/event.js';
+import type { Storage, StorageMap, StoredFile } from './storage.js';
+
+/** An event that says something of one file by name or inode. */
+export type FileEvent = EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>;
+
+/**
+ * What a file can be known by. A file has an identity (storage + inode) and names (storage + path); records state one,
+ * the other or both.
+ */
+export class FileKeys {
+  readonly storages: StorageMap;
+
+  constructor(storages: StorageMap) {
+    this.storages = storages;
+  }
+
+  /** Best first. */
+  ofEvent(host: string, event: FileEvent): string[] {
+    const { dev, inode } = event.body;
+    const usable = usablePath(event);
+    const stored = this.storages.locate(host, usable, dev);
+    const keys: string[] = [];
+    if (inode !== null && stored.storage) keys.push(`${stored.storage.key}#${inode}`);
+    if (inode !== null && dev !== null && usable === null) {
+      keys.push(...this.storages.exportsOn(host, dev).map(({ key }) => `${key}#${inode}`));
+    }
+    if (inode !== null && dev !== null && !stored.storage) keys.push(`dev:${host}:${dev}#${inode}`);
+    if (usable !== null) keys.push(...this.keysOfPath(host, usable, stored));
+    return keys;
+  }
+
+  ofPath(host: string, path: ByteText): string[] {
+    return this.keysOfPath(host, path, this.storages.locate(host, path, null));
+  }
+
+  storageOf(host: string, event: FileEvent): Storage | null {
+    return this.storages.locate(host, usablePath(event), event.body.dev).storage;
+  }
+
+  private keysOfPath(host: string, path: ByteText, stored: StoredFile): string[] {
+    if (stored.storage === null) {
+      // without mounts the path is all there is; one path on several hosts is taken for one file, and the verdict
+      // says that the storage is unknown. With mounts, a device that is none of them is a private /dev or the like.
+      return this.storages.knowsMounts(host) ? [] : [`path|${path}`];
+    }
+    if (stored.storagePath === null) return [];
+    const key = `${stored.storage.pathSpace}|${stored.storagePath}`;
+    return stored.storage.shared ? [key, `path|${path}`] : [key];
+  }
+}
+
+/** The name that the call used, when it is one that says where the file is. */
+export function usablePath(event: FileEvent): ByteText | null {
+  const { path } = event.body;
+  if (path === null || !path.startsWith('/')) return null;
+  if (event.kind === 'AccessDenied') return path;
+  const quality = event.body.path_quality;
+  return quality === 'absolute' || quality === 'joined' ? path : null;
+}
+
+export function isNamedInUnknownDirectory(event: FileEvent): boolean {
+  return (
+    event.kind === 'RelabelObserved' &&
+    event.body.path_quality === 'relative-to-unknown-dirfd' &&
+    event.body.path !== null
+  );
+}
+
+export function baseName(path: ByteText): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

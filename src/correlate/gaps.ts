@@ -1,0 +1,117 @@
+import { getOrMake } from '../domain/group.js';
+import type { EventOf, GapDetected, Stream } from '../events/event.js';
+import { lowerBound } from './entry.js';
+import type { HostFacts } from './host-facts.js';
+
+/** A hole in one stream of a host: it can hide what happened there from `fromUs` to `toUs`. */
+export interface Gap {
+  event: EventOf<'GapDetected'> | null;
+  stream: Stream;
+  kind: GapDetected['kind'];
+  /** null: it may reach back to the beginning */
+  fromUs: number | null;
+  /** null: it may reach to the end */
+  toUs: number | null;
+  lost: number | null;
+  text: string;
+}
+
+/** Gaps of one stream by where they begin, each with the furthest end of it and of all that begin before; µs. */
+interface Reach {
+  from: number[];
+  until: number[];
+}
+
+/**
+ * The holes in what one host wrote. They are told by time, on the host's own corrected scale, so that any part of its
+ * record can be held against them.
+ */
+export class Gaps {
+  readonly list: readonly Gap[];
+  private beginnings: number[] | null = null;
+  private readonly reaches = new Map<Stream, Reach>();
+
+  constructor(list: readonly Gap[]) {
+    this.list = list;
+  }
+
+  /** How far the holes of a stream reach that begin at or before a time; -Infinity when there is none. */
+  hiddenUntil(stream: Stream, at_us: number): number {
+    if (this.list.length === 0) return Number.NEGATIVE_INFINITY;
+    const { from, until } = getOrMake(this.reaches, stream, () => this.reachOf(stream));
+    const after = lowerBound(from, (each) => each <= at_us);
+    return until[after - 1] ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Could anything of the stream be missing, at any time? */
+  hideIn(stream: Stream): boolean {
+    return this.hiddenUntil(stream, Number.POSITIVE_INFINITY) > Number.NEGATIVE_INFINITY;
+  }
+
+  /** Does a recorded hole begin within this time, its ends included? */
+  beginWithin(from_us: number, to_us: number): boolean {
+    this.beginnings ??= this.list
+      .flatMap(({ fromUs, event }) => (event === null || fromUs === null ? [] : [fromUs]))
+      .sort((a, b) => a - b);
+    const index = lowerBound(this.beginnings, (each) => each < from_us);
+    return (this.beginnings[index] ?? Number.POSITIVE_INFINITY) <= to_us;
+  }
+
+  /** A damaged log has thousands of gaps, and every verdict asks about them many times. */
+  private reachOf(stream: Stream): Reach {
+    const hiding = this.list
+      .filter((gap) => gap.stream === stream && hidesEvents(gap))
+      .map(({ fromUs, toUs, event }) => ({
+        // what the kernel counted as lost can be anywhere: its times are those of the readings
+        from: event === null ? Number.NEGATIVE_INFINITY : (fromUs ?? Number.NEGATIVE_INFINITY),
+        until: event === null ? Number.POSITIVE_INFINITY : (toUs ?? Number.POSITIVE_INFINITY),
+      }))
+      .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
+    let furthest = Number.NEGATIVE_INFINITY;
+    return {
+      from: hiding.map((gap) => gap.from),
+      until: hiding.map((gap) => {
+        furthest = Math.max(furthest, gap.until);
+        return furthest;
+      }),
+    };
+  }
+}
+
+/** Kinds of gap that hide events. A cut relabel event is one event with parts missing, which it says itself. */
+function hidesEvents(gap: Gap): boolean {
+  return gap.kind !== 'audit-rules-changed' || gap.lost !== null;
+}
+
+/** @param events in the order of the host's record */
+export function gapsOf(events: Iterable<EventOf<'GapDetected'>>, facts: HostFacts): Gap[] {
+  const gaps: Gap[] = [];
+  for (const event of events) {
+    const { body } = event;
+    gaps.push({
+      event,
+      stream: body.of_stream,
+      kind: body.kind,
+      fromUs: body.from,
+      toUs: body.to,
+      lost: body.lost,
+      text: body.detail,
+    });
+  }
+  const lost = facts.auditLost;
+  if (lost !== null && lost.count > 0) {
+    gaps.push({
+      event: null,
+      stream: 'audit',
+      kind: 'audit-lost',
+      fromUs: lost.sinceUs,
+      toUs: lost.untilUs,
+      lost: lost.count,
+      text:
+        lost.sinceUs === null
+          ? `the kernel lost ${lost.count} audit records since boot; when is not known`
+          : `the kernel lost ${lost.count} audit records while this was recorded`,
+    });
+  }
+  return gaps;
+}

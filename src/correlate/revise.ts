@@ -1,0 +1,136 @@
+import {
+  type FindingReport,
+  type GuestRef,
+  type HostReport,
+  type MigrationReport,
+  type RelabelReport,
+  type TimelineEntry,
+  timelineId,
+} from '../domain/report.js';
+import { alignClocks } from './clock-alignment.js';
+import type { Cluster } from './cluster.js';
+import type { CorrelatorState } from './correlate.js';
+import { type Family, nothingTold, TOLD_KINDS } from './family.js';
+import type { FileCall } from './file-call.js';
+import { addTo, compareCalls, type GuestConclusions, isWorse, judgeFamily } from './judge-family.js';
+
+/**
+ * What is to be said otherwise of one cluster since the last revision: all that is concluded of the families that were
+ * judged again, whether it changed or not. Put into a map by id one after the other, less what is gone, revisions give
+ * what `decide` gives of the same events; only the order of a report is not in them.
+ */
+export interface Revision {
+  cluster: string;
+  /** all hosts of the cluster */
+  hosts: HostReport[];
+  migrations: MigrationReport[];
+  relabels: RelabelReport[];
+  findings: FindingReport[];
+  /** each guest's in the order of the aligned clocks, as they are known by now */
+  timeline: TimelineEntry[];
+  /** ids of what was said before and is not said any more; of timeline entries see `timelineId` */
+  gone: { migrations: string[]; relabels: string[]; findings: string[]; timeline: string[] };
+}
+
+/** Judges what the events taken in since the last call can have changed: a revision for each cluster concerned. */
+export function revise(state: CorrelatorState): Revision[] {
+  const revisions: Revision[] = [];
+  for (const name of [...state.clusters.keys()].sort()) {
+    const revision = reviseCluster(state.clusters.get(name) as Cluster);
+    if (revision !== null) revisions.push(revision);
+  }
+  return revisions;
+}
+
+function reviseCluster(cluster: Cluster): Revision | null {
+  const isNew = cluster.settle();
+  if (!isNew && cluster.dirty.size === 0) return null;
+  const evidence = cluster.evidence();
+  const revision: Revision = {
+    cluster: cluster.name,
+    hosts: cluster.hostReports(),
+    migrations: [],
+    relabels: [],
+    findings: [],
+    timeline: [],
+    gone: { migrations: [], relabels: [], findings: [], timeline: [] },
+  };
+  const touched = new Set<FileCall>();
+  const judged = [...cluster.dirty].map((family) => ({ family, guests: judgeFamily(family, evidence) }));
+  cluster.dirty.clear();
+  for (const { family, guests } of judged) cluster.relateClocks(family, guests);
+  const offsets = alignClocks(cluster.hostNames(), cluster.clockBounds());
+  for (const { family, guests } of judged) tell(family, guests, offsets, revision, touched);
+  for (const call of [...touched].sort(compareCalls)) tellCall(call, revision);
+  return revision;
+}
+
+function tell(
+  family: Family,
+  guests: readonly GuestConclusions[],
+  offsets: ReadonlyMap<string, number>,
+  revision: Revision,
+  touched: Set<FileCall>,
+): void {
+  const former = family.told;
+  const told = nothingTold();
+  const said: Pick<Revision, 'migrations' | 'findings' | 'timeline'> = {
+    migrations: [],
+    findings: [],
+    timeline: [],
+  };
+  for (const guest of guests) addTo(said, guest, offsets);
+  for (const { id } of said.migrations) told.migrations.add(id);
+  for (const { id } of said.findings) told.findings.add(id);
+  for (const entry of said.timeline) told.timeline.add(timelineId(entry));
+  for (const kind of TOLD_KINDS) {
+    for (const item of said[kind]) (revision[kind] as unknown[]).push(item);
+    for (const id of former[kind]) if (!told[kind].has(id)) revision.gone[kind].push(id);
+  }
+  for (const call of former.calls) {
+    touched.add(call);
+    for (const [key, row] of call.rows) if (row.family === family) call.rows.delete(key);
+  }
+  for (const { key, relabels } of guests) {
+    for (const { call, report } of relabels) {
+      call.rows.set(key, { family, report });
+      told.calls.add(call);
+      touched.add(call);
+    }
+  }
+  family.told = told;
+}
+
+function tellCall(call: FileCall, revision: Revision): void {
+  let worst: { key: string; report: RelabelReport } | null = null;
+  for (const [key, { report }] of call.rows) {
+    const isFirst = worst === null || isWorse(report, worst.report);
+    if (isFirst || (worst !== null && !isWorse(worst.report, report) && key < worst.key))
+      worst = { key, report };
+  }
+  if (worst !== null) revision.relabels.push(worst.report);
+  else if (call.isTold) revision.gone.relabels.push(call.event.id);
+  call.isTold = worst !== null;
+}
+
+/**
+ * Time up to which all streams of each host have said everything, by its own clock, as its heartbeats tell; hosts that
+ * sent none are left out; µs.
+ */
+export function watermarks(state: CorrelatorState, cluster: string): Map<string, number> {
+  return state.clusters.get(cluster)?.watermarks() ?? new Map();
+}
+
+/**
+ * What has to be known before the verdicts about a guest are final: for every host of the cluster the time that its
+ * watermark has to pass, µs on its own clock.
+ *
+ * Any host may yet send a record that names the guest or touches its images, so all of them count. A host that has
+ * named it counts from its last event about it. Of one that never did nothing is known but that it may be about to,
+ * and no clock can be asked when: it has to have passed, on its own clock, the latest stamp that any host gave to an
+ * event about the guest. Where its clock is ahead that is too early by the difference, and what then comes late revises
+ * the verdict as everything late does. This decides when a verdict is called final, never what it is.
+ */
+export function restsOn(state: CorrelatorState, cluster: string, guest: GuestRef): Map<string, number> {
+  return state.clusters.get(cluster)?.restsOn(guest) ?? new Map();
+}

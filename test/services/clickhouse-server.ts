@@ -1,0 +1,57 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const PROGRAM = new URL('./clickhouse-server.mjs', import.meta.url).pathname;
+const START_MS_MAX = 60_000;
+
+export interface ClickHouseServer {
+  url: string;
+  port: number;
+  /** Ends it without a farewell, as a crash would; its directory can be started again. */
+  kill(): Promise<void>;
+}
+
+/** A ClickHouse server of its own on loopback; the port is any free one, or the one that is given. */
+export async function startClickHouse(directory: string, port?: number): Promise<ClickHouseServer> {
+  const chosen = port ?? (await freePort());
+  const child = spawn(process.execPath, [PROGRAM, String(chosen), directory], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let complaint = '';
+  child.stderr.on('data', (bytes: Buffer) => {
+    complaint = (complaint + bytes.toString()).slice(-4000);
+  });
+  const url = `http://127.0.0.1:${chosen}`;
+  await answering(url, child, () => complaint);
+  return { url, port: chosen, kill: () => killed(child) };
+}
+
+async function answering(url: string, child: ChildProcess, complaint: () => string): Promise<void> {
+  const until_ms = performance.now() + START_MS_MAX;
+  while (performance.now() < until_ms && child.exitCode === null) {
+    const answer = await fetch(`${url}/ping`).catch(() => null);
+    if (answer?.ok) return;
+    await sleep(50);
+  }
+  await killed(child);
+  throw new Error(`no ClickHouse at ${url}: ${complaint()}`);
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
