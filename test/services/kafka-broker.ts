@@ -156,6 +156,7 @@ function commonProperties(directory: string, plain: number, controller: number):
     'broker.session.timeout.ms': '1500',
     'broker.heartbeat.interval.ms': '300',
     'controlled.shutdown.enable': 'false',
+    'log.cleaner.backoff.ms': '200',
     'log.cleaner.dedupe.buffer.size': String(4 << 20),
     'num.network.threads': '2',
     'num.io.threads': '4',

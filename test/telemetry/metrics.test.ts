@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { METRIC_PREFIX, METRICS } from '../../src/telemetry/metric-table.js';
 import { createMetrics } from '../../src/telemetry/metrics.js';
 
-const ALL_PARTS = ['collect', 'event log', 'correlate', 'store'] as const;
+const ALL_PARTS = ['collect', 'event log', 'forward', 'correlate', 'store'] as const;
 
 /** `name{labels}` -> value */
 function samplesOf(text: string): Map<string, number> {
