@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +15,7 @@ import { describeWithKafka, freshSettings, sharedBroker } from '../services/kafk
 import { testLogger } from '../services/test-logger.js';
 import { runCommand } from './run-command.js';
 
+const CLI = new URL('../../src/cli.ts', import.meta.url).pathname;
 const HOSTILE = Buffer.from([0x1b, 0x5b, 0x32, 0x4a, 0x00, 0xff, 0x0a, 0x41]);
 
 async function buryEverything(log: ProcessorLog, count: number): Promise<void> {
@@ -95,6 +97,23 @@ describe('topics, without Kafka', () => {
     const { exit, err } = await runCommand(['topics', 'check'], { env: { MIGRATION_AUDIT_CLUSTER: 'lab' } });
     expect(exit).toBe(2);
     expect(err).toContain('event_log.kind');
+  });
+});
+
+describe('the program', () => {
+  it('loads what these commands need as Node does it', () => {
+    const { stderr, status } = spawnSync(process.execPath, ['--import', 'tsx', CLI, 'topics', 'check'], {
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        MIGRATION_AUDIT_CLUSTER: 'lab',
+        MIGRATION_AUDIT_EVENT_LOG_KIND: 'kafka',
+        MIGRATION_AUDIT_EVENT_LOG_BROKERS: '127.0.0.1:1',
+        MIGRATION_AUDIT_EVENT_LOG_SSL_ENABLED: 'false',
+      },
+    });
+    expect(stderr).toMatch(/^error MA_KAFKA: .*127\.0\.0\.1:1\n/);
+    expect(status).toBe(3);
   });
 });
 

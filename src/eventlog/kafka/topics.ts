@@ -1,8 +1,11 @@
-import { type Admin, ConfigResourceTypes, type ITopicMetadata } from 'kafkajs';
+import kafkajs, { type Admin, type ITopicMetadata } from 'kafkajs';
 import type { Logger } from 'pino';
 import { TOPICS, type Topic } from '../port.js';
 import { explained, kafkaClient } from './client.js';
 import { type KafkaSettings, topicName } from './settings.js';
+
+// Node does not find this name among the exports of a CommonJS module
+const { ConfigResourceTypes } = kafkajs;
 
 /** The topics as they have to be: made once by an administrator, checked at any time. */
 
