@@ -59,28 +59,24 @@ describeWithKafka('what kafkajs 2.2.4 does and this log does not:', () => {
       'events',
       Array.from({ length: 40 }, (_, n) => ({ ...record(`${n}`), key: `key ${n}` })),
     );
-    const held = { first: deferred(), isHeld: false, ended: [] as number[], committed: 0 };
+    const held = { release: deferred(), partitions: new Set<number>() };
     const stop = new AbortController();
     const taken: string[] = [];
     const copy = (batch: readonly LogRecord[]) =>
       batch.map(({ value }) => ({ topic: 'timeline' as const, record: { key: 'k', value, id: null } }));
-    // the first member gets stuck in a batch of partition 0, and so keeps it until the second one took it over
+    // the first member is stuck in its first batch of each partition until the second one took one of them over
     const first = log.process(
       options(stop.signal, {
         async begin() {},
         async take(batch, partition) {
-          if (partition === 0 && !held.isHeld) {
-            held.isHeld = true;
-            await held.first.promise;
-          }
+          held.partitions.add(partition);
+          await held.release.promise;
           return copy(batch);
         },
-        async end(partition) {
-          held.ended.push(partition);
-        },
+        async end() {},
       }),
     );
-    await eventually('the first member holds a batch', async () => held.isHeld);
+    await eventually('the first member holds two batches', async () => held.partitions.size === 2);
     const second = other.process(
       options(stop.signal, {
         async begin() {},
@@ -92,7 +88,7 @@ describeWithKafka('what kafkajs 2.2.4 does and this log does not:', () => {
       }),
     );
     await eventually('the second member has a partition', async () => taken.length > 0);
-    held.first.resolve();
+    held.release.resolve();
     const all = async () =>
       [...(await recordsIn(settings, 'timeline', 0)), ...(await recordsIn(settings, 'timeline', 1))].map(
         ({ value }) => value.toString(),
@@ -195,6 +191,7 @@ describeWithKafka('what kafkajs 2.2.4 does and this log does not:', () => {
     await reader.open();
     const valuesFrom = async (offset: number) =>
       (await reader.fetch(offset, 100)).records.map(({ value }) => value.toString());
+    await eventually('the transactions have ended', async () => (await valuesFrom(0)).length > 0);
     for (const offset of [0, 1, 2]) expect(await valuesFrom(offset)).toEqual(['committed']);
     for (const offset of [3, 4]) expect(await valuesFrom(offset)).toEqual([]);
   });
