@@ -211,7 +211,5 @@ async function redrive(
 }
 
 function notFound(id: string): MigrationAuditError {
-  return new MigrationAuditError('MA_NOT_FOUND', id, 'there is no such dead letter', {
-    hint: 'migration-audit dead-letters list prints the ids; --spool looks into the spool of this host',
-  });
+  return new MigrationAuditError('MA_NO_DEAD_LETTER', id);
 }

@@ -83,6 +83,11 @@ export const ERRORS = {
     what: 'a Kafka topic is missing or not as it has to be',
     hint: 'migration-audit topics check says what is wrong, migration-audit topics create makes what is missing',
   },
+  MA_NO_DEAD_LETTER: {
+    exit: 3,
+    what: 'there is no such dead letter',
+    hint: 'migration-audit dead-letters list prints the ids; --spool looks into the spool of this host',
+  },
   MA_RECORD_TOO_LARGE: {
     exit: 3,
     what: 'a record is larger than the Kafka brokers take',

@@ -85,7 +85,8 @@ export interface PartitionHandler {
   begin(partition: number, state: AsyncIterable<LogRecord>): Promise<void>;
   /**
    * What it returns becomes visible together with the group's new position, or none of it. Outputs go to the partition
-   * of the batch, whatever their keys are.
+   * of the batch, whatever their keys are. The next call can come before this one's outputs are committed; batches are
+   * committed in their order.
    *
    * @param batch of `partition`; empty when there was none for `idle_ms`
    */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/eventlog/crc32c.js';
 import { type LocalLogOptions, openLocalLog } from '../../src/eventlog/local/local-log.js';
@@ -97,5 +98,14 @@ describe('the local log', () => {
 describe('crc32c', () => {
   it('gives the check value of its specification', () => {
     expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);
+  });
+
+  it('is the same in one piece and byte by byte', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        const one_by_one = [...bytes].reduce((crc, byte) => crc32c(Uint8Array.of(byte), crc), 0);
+        expect(crc32c(bytes)).toBe(one_by_one);
+      }),
+    );
   });
 });

@@ -10,7 +10,7 @@ import { kafkaClassPath } from './kafka-jars.js';
 /** A real Apache Kafka broker in KRaft mode, on loopback, alone in its cluster. */
 
 export interface BrokerOptions {
-  /** lines of server.properties beside those that every broker of the tests has */
+  /** what server.properties says of a second listener, SECURE */
   properties?: (ports: { plain: number; secure: number }) => Record<string, string>;
   /** users for SCRAM, as `kafka-storage format --add-scram` takes them */
   scram?: readonly string[];
@@ -43,10 +43,10 @@ export class KafkaBroker {
   static async start(options: BrokerOptions = {}): Promise<KafkaBroker> {
     const directory = await mkdtemp(join(tmpdir(), 'migration-audit-kafka-'));
     const [plain = 0, secure = 0, controller = 0] = await freePorts(3);
-    const properties = {
-      ...commonProperties(directory, plain, controller),
-      ...options.properties?.({ plain, secure }),
-    };
+    const common = commonProperties(directory, plain, controller);
+    const properties = { ...common, ...options.properties?.({ plain, secure }) };
+    if (options.properties !== undefined)
+      properties['listeners'] = `${common['listeners']},SECURE://127.0.0.1:${secure}`;
     const config = join(directory, 'server.properties');
     await writeFile(
       config,
@@ -156,6 +156,7 @@ function commonProperties(directory: string, plain: number, controller: number):
     'broker.session.timeout.ms': '1500',
     'broker.heartbeat.interval.ms': '300',
     'controlled.shutdown.enable': 'false',
+    'log.cleaner.backoff.ms': '200',
     'log.cleaner.dedupe.buffer.size': String(4 << 20),
     'num.network.threads': '2',
     'num.io.threads': '4',

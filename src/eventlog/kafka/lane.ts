@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { batchesOf } from '../batches.js';
 import type { LogRecord, ProcessOptions } from '../port.js';
 import { explained, isFenced, isPassing } from './client.js';
+import { Committer } from './committer.js';
 import { latestStates } from './latest-states.js';
 import { type Fetched, PartitionReader } from './partition-reader.js';
 import { groupName, type KafkaSettings, topicName } from './settings.js';
@@ -81,8 +82,11 @@ async function stay({
     const position = await positionOf(events, groupName(settings, group), logger);
     if (signal.aborted) return;
     await begin(handler.begin.bind(handler), partition, states);
+    const committer = new Committer((outputs, next) => transactions.commit(outputs, next));
     try {
-      await consume({ processing, partition, signal }, events, transactions, position);
+      await consume({ processing, partition, signal }, events, committer, position).finally(() =>
+        committer.finish(),
+      );
     } finally {
       await guarded(() => handler.end(partition));
     }
@@ -125,10 +129,11 @@ async function begin(
   });
 }
 
+/** While the handler works on a batch, the ones before are committed and the ones after are fetched. */
 async function consume(
   { processing, partition, signal }: Pick<LaneOptions, 'processing' | 'partition' | 'signal'>,
   events: PartitionReader,
-  transactions: Transactions,
+  committer: Committer,
   from: number,
 ): Promise<void> {
   const { handler, idle_ms } = processing;
@@ -137,7 +142,7 @@ async function consume(
   let idle_at = idle_ms === null ? Number.POSITIVE_INFINITY : performance.now() + idle_ms;
   const take = async (batch: readonly LogRecord[], next: number) => {
     const outputs = await guarded(() => handler.take(batch, partition));
-    if (outputs.length > 0 || next !== position) await transactions.commit(outputs, next);
+    if (outputs.length > 0 || next !== position) await committer.add(outputs, next);
     position = next;
     if (idle_ms !== null) idle_at = performance.now() + idle_ms;
   };
@@ -147,9 +152,10 @@ async function consume(
       if (!signal.aborted) await take([], position);
       continue;
     }
-    // while a batch is worked on, the next one comes
     coming = fetching(events, fetched.next);
     const batches = [...batchesOf(fetched.records, processing)];
+    // nothing else is there to do
+    if (batches.length === 0) await committer.finish();
     for (const [index, batch] of batches.entries()) {
       if (signal.aborted) return;
       const isLast = index === batches.length - 1;

@@ -69,12 +69,12 @@ export function readRecordBatches(
   let next = from;
   let at = 0;
   while (at + RECORDS_AT <= bytes.length) {
-    const end = at + LENGTH_AT + 4 + bytes.readInt32BE(at + LENGTH_AT);
-    if (end > bytes.length) break;
-    const batch = bytes.subarray(at, end);
-    at = end;
-    const base = number(batch.readBigInt64BE(0));
+    const base = number(bytes.readBigInt64BE(at));
+    const length = LENGTH_AT + 4 + bytes.readInt32BE(at + LENGTH_AT);
+    if (at + length > bytes.length) break;
+    const batch = bytes.subarray(at, at + Math.max(0, length));
     check(batch, place, base);
+    at += length;
     const last = base + batch.readInt32BE(LAST_OFFSET_DELTA_AT);
     next = Math.max(next, last + 1);
     while (left.length > 0 && left[0]!.first_offset <= last) open.add(left.shift()!.producer);
@@ -145,7 +145,8 @@ function isAbort(batch: Buffer): boolean {
   cursor.skip(1);
   cursor.varint();
   cursor.varint();
-  return cursor.bytes()?.readInt16BE(2) === ABORT_MARKER;
+  const key = cursor.bytes();
+  return key !== null && key.length >= 4 && key.readInt16BE(2) === ABORT_MARKER;
 }
 
 class Cursor {

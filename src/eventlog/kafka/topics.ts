@@ -4,6 +4,9 @@ import { TOPICS, type Topic } from '../port.js';
 import { explained, kafkaClient } from './client.js';
 import { type KafkaSettings, topicName } from './settings.js';
 
+// Node does not find this name among the exports of a CommonJS module
+const { ConfigResourceTypes } = kafkajs;
+
 /** The topics as they have to be: made once by an administrator, checked at any time. */
 
 export interface TopicPlan {

@@ -1,5 +1,9 @@
+import { statfsSync } from 'node:fs';
 import { MigrationAuditError } from '../../domain/errors.js';
 import { type Environment, text } from './environment.js';
+
+/** a transaction of any size needs some pages beside its own */
+const ROOM_BYTES_MIN = 1 << 20;
 
 /** Where a kill is worth a test; production passes nothing. */
 export type KillPoint = 'before-transaction' | 'before-commit' | 'after-commit' | 'after-acknowledge';
@@ -74,9 +78,16 @@ export class Writer {
 
   #explained(cause: unknown): unknown {
     if (cause instanceof MigrationAuditError) return cause;
-    const code = /MAP_FULL|ENOSPC|No space left/.test(text(cause)) ? 'MA_LOG_FULL' : 'MA_LOG_WRITE';
+    const isFull = /MAP_FULL|ENOSPC|No space left/.test(text(cause)) || hasNoRoom(this.#directory);
+    const code = isFull ? 'MA_LOG_FULL' : 'MA_LOG_WRITE';
     return new MigrationAuditError(code, this.#directory, text(cause), { cause });
   }
+}
+
+/** LMDB calls a write that a full disk cut short an input/output error. */
+function hasNoRoom(directory: string): boolean {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize < ROOM_BYTES_MIN;
 }
 
 /** A refusal concerns its caller alone; any other failure ends the transaction. */
