@@ -54,7 +54,7 @@ export function configCommand(io: Io, setExit: SetExit): Command {
   return command;
 }
 
-function configOption(): Option {
+export function configOption(): Option {
   return new Option(
     '-c, --config <file>',
     `the configuration file; by default $MIGRATION_AUDIT_CONFIG, or ${DEFAULT_FILE} if there is one`,

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
 import { configCommand } from './config.js';
 import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
 import { findingsCommand } from './findings.js';
 import { EXIT, type Io, reportError, type SetExit } from './io.js';
 import { replayCommand } from './replay.js';
@@ -50,10 +51,11 @@ function programFor(io: Io, setExit: SetExit): Command {
     })
     .exitOverride()
     .addHelpText('after', EPILOGUE);
-  for (const command of [replayCommand, findingsCommand, timelineCommand, configCommand, demoCommand])
-    program.addCommand(withSettingsOf(program, command(io, setExit)));
+  for (const command of COMMANDS) program.addCommand(withSettingsOf(program, command(io, setExit)));
   return program;
 }
+
+const COMMANDS = [replayCommand, findingsCommand, timelineCommand, configCommand, doctorCommand, demoCommand];
 
 /** Commands are made before they have a parent, and so are their own commands. */
 function withSettingsOf(parent: Command, command: Command): Command {
