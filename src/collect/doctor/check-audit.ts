@@ -121,8 +121,7 @@ function checkRotation({ audit: { settings, log } }: Condition): Item {
   if (log === null) return well(about.id, about.title, 'not read from files');
   if ('unknown' in settings) return unknown(about.id, about.title, settings.unknown, AS_ROOT);
   const action = (settings.value.get('max_log_file_action') ?? 'rotate').toLowerCase();
-  const mend =
-    'num_logs = 10, max_log_file = 50, max_log_file_action = ROTATE in /etc/audit/auditd.conf (deploy/audit/auditd.conf.md)';
+  const mend = 'num_logs = 10, max_log_file = 50, max_log_file_action = ROTATE in /etc/audit/auditd.conf';
   if (!KEEPS.has(action))
     return notWell(
       'weak',

@@ -10,7 +10,7 @@ export function checkRules(condition: Condition): Item[] {
   return [
     checkNeverTask(rules.value),
     checkCoverage(condition, rules.value, OWNER),
-    checkCoverage(condition, rules.value, LABEL),
+    checkCoverage(condition, rules.value, labelsMatter(condition) ? LABEL : { ...LABEL, state: 'weak' }),
     checkCoverage(condition, rules.value, OWNER_32),
     checkLateMounts(condition, rules.value),
   ];
@@ -96,6 +96,11 @@ function checkCoverage({ libvirt }: Condition, rules: readonly AuditRule[], kind
 
 const SHOWN = 3;
 
+/** A host without SELinux sets no labels of its own accord. */
+function labelsMatter({ selinux: { mode } }: Condition): boolean {
+  return 'unknown' in mode || mode.value !== 'disabled';
+}
+
 function isOfArch({ arch }: AuditRule, arches: readonly string[]): boolean {
   return arch === null || arches.includes(arch);
 }
@@ -141,6 +146,6 @@ function checkLateMounts({ mounts }: Condition, rules: readonly AuditRule[]): It
     about,
     `${[...new Set(below)].slice(0, SHOWN).join(', ')}: the rule may be older than the mount; chown a test file there and look with ausearch -ts recent -k migration-audit`,
     'if the mount came after the rule, nothing on it is recorded: verdicts miss it without a trace',
-    'load the rules after mounts: migration-audit-rules.path of deploy/systemd does; or add 40-migration-audit-exe.rules',
+    'load the rules after mounts: migration-audit-rules@.service of deploy/systemd does; add deploy/audit/40-migration-audit-exe.rules',
   );
 }
