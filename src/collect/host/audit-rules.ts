@@ -47,11 +47,8 @@ export function parseAuditRule(line: ByteText): AuditRule | null {
 
 const ACTIONS: ReadonlySet<string> = new Set(['always', 'never', 'possible']);
 
-/** The calls by which an image's owner or label is changed, on a 64-bit machine; those that a machine lacks are left out. */
-export const RELABEL_CALLS = {
-  owner: ['chown', 'fchown', 'lchown', 'fchownat'],
-  label: ['setxattr', 'lsetxattr', 'fsetxattr'],
-} as const;
+/** The calls by which a file's owner is changed, on a 64-bit machine; some machines lack some of them. */
+const OWNER_CALLS = ['chown', 'fchown', 'lchown', 'fchownat'];
 
 /** Does the rule record this call, for some files or all? */
 export function records(rule: AuditRule, call: string): boolean {
@@ -79,5 +76,5 @@ export function canMeetImages(rule: AuditRule): boolean {
 /** Are changes of an image's owner recorded at all, by some rule? */
 export function recordsRelabels(rules: readonly AuditRule[]): boolean {
   const candidates = rules.filter(canMeetImages);
-  return RELABEL_CALLS.owner.some((call) => candidates.some((rule) => records(rule, call)));
+  return OWNER_CALLS.some((call) => candidates.some((rule) => records(rule, call)));
 }
