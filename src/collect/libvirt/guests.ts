@@ -8,7 +8,7 @@ import type { Virsh } from './virsh.js';
 export interface GuestsNow {
   /** the moment at which all of it held, µs */
   at_us: number;
-  /** false when some guest changed each time it was looked at: it is left out */
+  /** false when some guest is left out: it changed each time it was looked at, or is only starting */
   complete: boolean;
   guests: GuestNow[];
 }
@@ -50,12 +50,17 @@ export async function readGuests(
     if (typeof after === 'string') return after;
 
     const same = [...before.values()].filter(({ uuid, line }) => after.get(uuid)?.line === line);
-    const complete = same.length === before.size && same.length === after.size;
-    if (!complete && attempt < ATTEMPTS_MAX) continue;
-    const guests = same.map((guest) => ({ ...guest, xml: xmls.get(guest.uuid) ?? Buffer.alloc(0) }));
-    return { at_us, complete, guests };
+    const isWhole = same.length === before.size && same.length === after.size;
+    if (!isWhole && attempt < ATTEMPTS_MAX) continue;
+    const guests = same
+      .filter(({ reason }) => reason !== STARTING)
+      .map((guest) => ({ ...guest, xml: xmls.get(guest.uuid) ?? Buffer.alloc(0) }));
+    return { at_us, complete: isWhole && guests.length === same.length, guests };
   }
 }
+
+/** Until QEMU runs, libvirt does not tell a guest that boots from one that another host is about to send. */
+const STARTING = 'starting up';
 
 type GuestState = Omit<GuestNow, 'xml'>;
 

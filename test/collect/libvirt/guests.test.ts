@@ -87,6 +87,11 @@ describe('readGuests', () => {
     expect(await readGuests(virsh, clock)).toMatchObject({ complete: true, guests: [{ uuid: A }] });
   });
 
+  it('says nothing yet of a guest that starts: it may be one that another host still runs', async () => {
+    const { virsh } = libvirt(() => ({ [A]: 'paused (starting up)', [B]: 'paused (migrating)' }));
+    expect(await readGuests(virsh, clock)).toMatchObject({ complete: false, guests: [{ uuid: B }] });
+  });
+
   it('has a host without guests', async () => {
     const { virsh } = libvirt(() => ({}));
     expect(await readGuests(virsh, clock)).toMatchObject({ complete: true, guests: [] });
