@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { readBoot } from '../../../src/collect/host/boot.js';
-import { clockState } from '../../../src/collect/host/clock-state.js';
-import { program, temporaryDirectory } from '../stand-in.js';
+import { type ClockState, clockState, watchClock } from '../../../src/collect/host/clock-state.js';
+import { HastyClock, program, temporaryDirectory } from '../stand-in.js';
 
 /** `chronyc tracking`, in the form of its manual (chrony 4). */
 function tracking(system: string, leap = 'Normal'): string {
@@ -47,6 +47,20 @@ describe('clockState', () => {
 
   it('is not known where there is no chrony', async () => {
     expect(await clockState(undefined, undefined, '/nonexistent/chronyc')).toBeNull();
+  });
+});
+
+describe('watchClock', () => {
+  it('knows what it was last told', async () => {
+    const abort = new AbortController();
+    const known: ClockState = { offset_us: 5, uncertainty_us: 9 };
+    const answers = [known, null, known];
+    const ask = vi.fn(async () => (answers.length > 1 ? (answers.shift() as ClockState | null) : known));
+    const latest = watchClock(new HastyClock(), abort.signal, ask);
+    expect(latest()).toBeNull();
+    await vi.waitFor(() => expect(ask.mock.calls.length).toBeGreaterThan(4));
+    expect(latest()).toBe(known);
+    abort.abort();
   });
 });
 
