@@ -56,7 +56,7 @@ export function hostSources(options: HostSourcesOptions): HostSources {
     program: libvirt.virsh,
     // an audit log that is read from before this start tells of guests whose events nobody saw
     saysWhatItMissed: audit.from !== 'end',
-    onRebinding: () => facts.refresh(),
+    onGuestsChanged: () => facts.refresh(),
   };
   const connection = [...KEEPALIVE_ARGS, '-c', libvirt.uri];
   if (virsh !== null)

@@ -5,6 +5,7 @@ import { configCommand } from './config.js';
 import { correlateCommand } from './correlate.js';
 import { deadLettersCommand } from './dead-letters.js';
 import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
 import { findingsCommand } from './findings.js';
 import { EXIT, type Io, reportError, type SetExit } from './io.js';
 import { replayCommand } from './replay.js';
@@ -73,6 +74,8 @@ function programFor(io: Io, setExit: SetExit): Command {
   for (const command of COMMANDS) program.addCommand(withSettingsOf(program, command(io, setExit)));
   return program;
 }
+
+const COMMANDS = [replayCommand, findingsCommand, timelineCommand, configCommand, doctorCommand, demoCommand];
 
 /** Commands are made before they have a parent, and so are their own commands. */
 function withSettingsOf(parent: Command, command: Command): Command {

@@ -1,3 +1,4 @@
+import type { Clock } from '../process/clock.js';
 import { type RunProgram, runProgram } from '../process/run-program.js';
 
 /** How far this host's clock is off. */
@@ -13,7 +14,7 @@ const CHRONYC = '/usr/bin/chronyc';
 
 /**
  * What chrony knows of this clock; null where it does not run or is not synchronised. The bound is chrony's own for its
- * clock: root dispersion and half of the root delay. Takes a process: ask once a minute, not with every heartbeat.
+ * clock: root dispersion and half of the root delay. Takes a process: `watchClock` is for whoever asks often.
  */
 export async function clockState(
   signal?: AbortSignal,
@@ -53,4 +54,23 @@ function parseTracking(text: string): ClockState | null {
 function secondsToUs(text: string | undefined): number | null {
   const match = /^(\d+\.\d+) seconds$/.exec(text ?? '');
   return match === null ? null : Number(match[1]) * 1e6;
+}
+
+const ASKED_EVERY_MS = 60_000;
+
+/**
+ * Asks now and every minute, until aborted.
+ *
+ * @returns gives what was last told; null until then
+ */
+export function watchClock(clock: Clock, signal: AbortSignal, ask = clockState): () => ClockState | null {
+  let latest: ClockState | null = null;
+  const watch = async () => {
+    while (!signal.aborted) {
+      latest = await ask(signal);
+      await clock.sleep(ASKED_EVERY_MS, signal);
+    }
+  };
+  void watch();
+  return () => latest;
 }

@@ -28,7 +28,7 @@ export interface FollowedEvents {
   /** from now on nothing goes by unseen: what did before can be found out by looking */
   onFollowed: () => void;
   /** a guest was defined or started: what is known of guests is out of date */
-  onRebinding: () => void;
+  onGuestsChanged: () => void;
 }
 
 /** After this long without trouble the next failure is a new one. */

@@ -7,7 +7,7 @@ import { type Ending, Program } from '../process/program.js';
 import type { SourceOutput } from '../source.js';
 import type { EventCheckpoint } from './event-checkpoint.js';
 import type { FollowedEvents } from './follow-events.js';
-import { isRebinding } from './resolve-names.js';
+import { changesGuests } from './resolve-names.js';
 
 /** A hole that is open until virsh is connected again. */
 export interface Missed {
@@ -153,7 +153,7 @@ export class FollowedRun {
   /** Gives everything that was read so far to the collector. */
   private async handOn(signal: AbortSignal): Promise<void> {
     if (this.batch.length === 0) return;
-    const { names, stream, clock, onRebinding } = this.options;
+    const { names, stream, clock, onGuestsChanged } = this.options;
     const batch = this.batch;
     this.batch = [];
     this.kept.seen_us = clock.now_us() - END_NOTICED_US;
@@ -162,7 +162,7 @@ export class FollowedRun {
       event.stream === stream ? { ...event, sequence: this.kept.sequence++ } : event,
     );
     await this.output.emit(events, this.kept.buffer());
-    if (events.some(isRebinding)) onRebinding();
+    if (events.some(changesGuests)) onGuestsChanged();
   }
 
   private sink(): EventSink {

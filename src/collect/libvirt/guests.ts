@@ -1,13 +1,14 @@
 import { type ByteText, byteTextFrom } from '../../domain/byte-text.js';
 import { groupBy } from '../../domain/group.js';
 import { guestStateOf } from '../host/domstate.js';
+import type { Clock } from '../process/clock.js';
 import type { Virsh } from './virsh.js';
 
 /** Every guest of the host at one moment. */
 export interface GuestsNow {
   /** the moment at which all of it held, µs */
   at_us: number;
-  /** false when some guest changed each time it was looked at: it is left out */
+  /** false when some guest is left out: it changed each time it was looked at, or is only starting */
   complete: boolean;
   guests: GuestNow[];
 }
@@ -36,7 +37,7 @@ const XML_TOGETHER = 100;
  */
 export async function readGuests(
   virsh: Virsh,
-  now_us: () => number,
+  clock: Pick<Clock, 'now_us'>,
   signal?: AbortSignal,
 ): Promise<GuestsNow | string> {
   for (let attempt = 1; ; attempt++) {
@@ -44,17 +45,22 @@ export async function readGuests(
     if (typeof before === 'string') return before;
     const xmls = await readXmls(virsh, [...before.keys()], signal);
     if (typeof xmls === 'string') return xmls;
-    const at_us = now_us();
+    const at_us = clock.now_us();
     const after = await readStates(virsh, signal);
     if (typeof after === 'string') return after;
 
     const same = [...before.values()].filter(({ uuid, line }) => after.get(uuid)?.line === line);
-    const complete = same.length === before.size && same.length === after.size;
-    if (!complete && attempt < ATTEMPTS_MAX) continue;
-    const guests = same.map((guest) => ({ ...guest, xml: xmls.get(guest.uuid) ?? Buffer.alloc(0) }));
-    return { at_us, complete, guests };
+    const isWhole = same.length === before.size && same.length === after.size;
+    if (!isWhole && attempt < ATTEMPTS_MAX) continue;
+    const guests = same
+      .filter(({ reason }) => reason !== STARTING)
+      .map((guest) => ({ ...guest, xml: xmls.get(guest.uuid) ?? Buffer.alloc(0) }));
+    return { at_us, complete: isWhole && guests.length === same.length, guests };
   }
 }
+
+/** Until QEMU runs, libvirt does not tell a guest that boots from one that another host is about to send. */
+const STARTING = 'starting up';
 
 type GuestState = Omit<GuestNow, 'xml'>;
 

@@ -13,6 +13,8 @@ const NAMES_KEPT_MAX = 10_000;
 export class NameResolver {
   private readonly virsh: Virsh;
   private readonly uuidOf = new Map<ByteText, string>();
+  /** names of which another guest may have come into use since */
+  private readonly doubtful = new Set<ByteText>();
 
   constructor(virsh: Virsh) {
     this.virsh = virsh;
@@ -21,6 +23,7 @@ export class NameResolver {
   /** Events went by unseen: nothing that was known need hold. */
   forget(): void {
     this.uuidOf.clear();
+    this.doubtful.clear();
   }
 
   /**
@@ -28,65 +31,86 @@ export class NameResolver {
    * @returns the same events, with UUIDs where they are certain
    */
   async resolved(events: readonly Event[], signal: AbortSignal): Promise<Event[]> {
-    const unsureUntil = lastRebindings(events);
-    const isUnknown = (event: Event) => {
-      const name = nameIn(event);
-      return name !== null && (unsureUntil.has(nameKey(name)) || !this.uuidOf.has(nameKey(name)));
-    };
-    // nobody has a name that was just taken away; asking about it can wait until it comes up again
-    const worthAsking = events.some((event) => isUnknown(event) && !isUndefined(event));
-    const asked = worthAsking ? await readNames(this.virsh, signal) : 'not asked';
+    const certainFrom = lastChanges(events);
+    const asked = this.hasToAsk(events, certainFrom) ? await readNames(this.virsh, signal) : 'not asked';
     const names = typeof asked === 'string' ? new Map<ByteText, string>() : asked;
-    if (this.uuidOf.size > NAMES_KEPT_MAX) this.uuidOf.clear();
-    return events.map((event, i) => this.resolve(event, i, unsureUntil, names));
+    if (this.uuidOf.size > NAMES_KEPT_MAX) this.forget();
+    return events.map((event, i) => this.resolve(event, i, certainFrom, names));
+  }
+
+  /** Nobody has a name that was just taken away: asking about it can wait until it comes up again. */
+  private hasToAsk(events: readonly Event[], certainFrom: ReadonlyMap<ByteText, number>): boolean {
+    const changed = new Set<ByteText>();
+    for (const [i, event] of events.entries()) {
+      const key = keyIn(event);
+      if (key === null) continue;
+      if (isLifecycle(event, GIVEN)) changed.add(key);
+      const isKnown = !changed.has(key) && this.uuidOf.has(key) && !this.doubtful.has(key);
+      if (!isKnown && !isUndefined(event) && i >= (certainFrom.get(key) ?? 0)) return true;
+      if (isLifecycle(event, FREED)) changed.add(key);
+    }
+    return false;
   }
 
   private resolve(
     event: Event,
     index: number,
-    unsureUntil: ReadonlyMap<ByteText, number>,
+    certainFrom: ReadonlyMap<ByteText, number>,
     names: ReadonlyMap<ByteText, string>,
   ): Event {
-    const name = nameIn(event);
-    if (name === null) return event;
-    const key = nameKey(name);
-    const last = unsureUntil.get(key) ?? -1;
+    const key = keyIn(event);
+    if (key === null) return event;
     const before = this.uuidOf.get(key);
-    if (isRebinding(event)) this.uuidOf.delete(key);
+    if (isLifecycle(event, GIVEN)) {
+      this.uuidOf.delete(key);
+      this.doubtful.delete(key);
+    }
     if (isUndefined(event)) return withUuid(event, before);
     // the answer was given after all of these events, so it holds from the last one on that could have changed it
-    if (index >= last && !this.uuidOf.has(key)) {
-      const uuid = names.get(key);
-      if (uuid !== undefined) this.uuidOf.set(key, uuid);
-    }
-    return withUuid(event, this.uuidOf.get(key));
+    const answer = index >= (certainFrom.get(key) ?? 0) ? names.get(key) : undefined;
+    if (answer !== undefined && (this.doubtful.delete(key) || !this.uuidOf.has(key)))
+      this.uuidOf.set(key, answer);
+    const uuid = this.doubtful.has(key) ? undefined : this.uuidOf.get(key);
+    if (uuid !== undefined && isLifecycle(event, FREED)) this.doubtful.add(key);
+    return withUuid(event, uuid);
   }
 }
 
 /** Where in the list each name was last given to a guest, or taken from one. */
-function lastRebindings(events: readonly Event[]): Map<ByteText, number> {
+function lastChanges(events: readonly Event[]): Map<ByteText, number> {
   const last = new Map<ByteText, number>();
   for (const [i, event] of events.entries()) {
-    const name = nameIn(event);
-    if (name !== null && isRebinding(event)) last.set(nameKey(name), i);
+    const key = keyIn(event);
+    if (key === null) continue;
+    if (isLifecycle(event, GIVEN)) last.set(key, i);
+    // the event itself is still about the guest that had it
+    else if (isLifecycle(event, FREED)) last.set(key, i + 1);
   }
   return last;
 }
 
-/** A guest without a definition has its name from its start on; a rename is `Undefined Renamed`, `Defined Renamed`. */
-const REBINDINGS: ReadonlySet<ByteText> = new Set(['Defined', 'Undefined', 'Started']);
+/** The name goes over to a guest, or is taken from one, with the event. A rename is `Undefined Renamed`, `Defined Renamed`. */
+const GIVEN: ReadonlySet<ByteText> = new Set(['Defined', 'Undefined']);
+/** A guest without a definition has its name while it runs: after the event anybody can take it. */
+const FREED: ReadonlySet<ByteText> = new Set(['Stopped']);
+const COMINGS: ReadonlySet<ByteText> = new Set(['Defined', 'Undefined', 'Started']);
 
-/** The name may mean another guest from here on. */
-export function isRebinding(event: Event): boolean {
-  return event.kind === 'LifecycleChanged' && REBINDINGS.has(event.body.event);
+/** A guest came, or is another from here on: what is known of the host's guests is out of date. */
+export function changesGuests(event: Event): boolean {
+  return isLifecycle(event, COMINGS);
+}
+
+function isLifecycle(event: Event, kinds: ReadonlySet<ByteText>): boolean {
+  return event.kind === 'LifecycleChanged' && kinds.has(event.body.event);
 }
 
 function isUndefined(event: Event): boolean {
   return event.kind === 'LifecycleChanged' && event.body.event === 'Undefined';
 }
 
-function nameIn(event: Event): ByteText | null {
-  return guestIn(event)?.name ?? null;
+function keyIn(event: Event): ByteText | null {
+  const name = guestIn(event)?.name ?? null;
+  return name === null ? null : nameKey(name);
 }
 
 function guestIn(event: Event): GuestName | null {

@@ -34,7 +34,7 @@ function follower(virsh: { path: string }, changes: Partial<FollowedEvents> = {}
     reader: (origin, sink) => new VirshEventReader(origin, sink),
     saysWhatItMissed: false,
     onFollowed: followed,
-    onRebinding: rebinding,
+    onGuestsChanged: rebinding,
     ...changes,
   });
   return { source, clock, followed, rebinding };

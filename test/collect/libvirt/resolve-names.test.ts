@@ -58,6 +58,7 @@ describe('NameResolver', () => {
   it('follows a rename', async () => {
     const { host, resolver } = libvirt();
     host.guests = { old: A };
+    await uuids(resolver, ['old', 'Resumed Unpaused']);
     await uuids(resolver, ['old', 'Stopped Destroyed']);
     host.guests = { new: A };
     expect(await uuids(resolver, ['old', 'Undefined Renamed'], ['new', 'Defined Renamed'])).toEqual([A, A]);
@@ -68,6 +69,7 @@ describe('NameResolver', () => {
   it('follows two guests that swap their names between two readings', async () => {
     const { host, resolver } = libvirt();
     host.guests = { x: A, y: B };
+    await uuids(resolver, ['x', 'Resumed Unpaused'], ['y', 'Resumed Unpaused']);
     await uuids(resolver, ['x', 'Stopped Shutdown'], ['y', 'Stopped Shutdown']);
     host.guests = { x: B, y: A };
     const swap = await uuids(
@@ -97,6 +99,25 @@ describe('NameResolver', () => {
       ['vm', 'Suspended Paused'],
     );
     expect(reused).toEqual([null, null, null, null, B, B]);
+  });
+
+  it('knows a guest from the first event of its start on', async () => {
+    const { host, resolver } = libvirt();
+    host.guests = { vm: A };
+    expect(await uuids(resolver, ['vm', 'Resumed Unpaused'], ['vm', 'Started Booted'])).toEqual([A, A]);
+    host.guests = { vm: B };
+    const restarted = [
+      ['vm', 'Stopped Destroyed'],
+      ['vm', 'Resumed Unpaused'],
+      ['vm', 'Started Booted'],
+    ] as [string, string][];
+    expect(await uuids(resolver, ...restarted)).toEqual([A, B, B]);
+  });
+
+  it('does not take a guest that came later for the one that stopped', async () => {
+    const { host, resolver } = libvirt();
+    host.guests = { vm: B };
+    expect(await uuids(resolver, ['vm', 'Stopped Destroyed'], ['vm', 'Started Booted'])).toEqual([null, B]);
   });
 
   it('leaves names alone while libvirt does not answer', async () => {
