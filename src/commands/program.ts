@@ -43,6 +43,7 @@ const COMMANDS = [
   correlateCommand,
   storeCommand,
   configCommand,
+  doctorCommand,
   topicsCommand,
   deadLettersCommand,
   demoCommand,
@@ -74,8 +75,6 @@ function programFor(io: Io, setExit: SetExit): Command {
   for (const command of COMMANDS) program.addCommand(withSettingsOf(program, command(io, setExit)));
   return program;
 }
-
-const COMMANDS = [replayCommand, findingsCommand, timelineCommand, configCommand, doctorCommand, demoCommand];
 
 /** Commands are made before they have a parent, and so are their own commands. */
 function withSettingsOf(parent: Command, command: Command): Command {

@@ -11,7 +11,7 @@ export const FINGERPRINT_BYTES = 256;
 /** A beginning shorter than this may be that of any log. */
 const TELLING_BYTES = 64;
 
-export const NOTHING: Fingerprint = '0:';
+const NOTHING: Fingerprint = '0:';
 
 export function fingerprint(bytes: Buffer): Fingerprint {
   if (bytes.length === 0) return NOTHING;

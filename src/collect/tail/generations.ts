@@ -81,7 +81,7 @@ export function identityOf({ dev, ino }: BigIntStats): { dev: string; ino: strin
 }
 
 /** O_NONBLOCK: opening a pipe that nobody writes to would otherwise wait for ever. */
-export function openForReading(path: string): number {
+function openForReading(path: string): number {
   return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
 }
 
@@ -119,7 +119,7 @@ export async function beginningOf(generation: Generation): Promise<Beginning> {
 }
 
 /** What the system calls the error, as `EACCES`. */
-export function codeOf(error: unknown): string | undefined {
+function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 

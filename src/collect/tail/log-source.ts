@@ -44,7 +44,7 @@ class LogSource implements Source {
   readonly name: string;
   readonly stream: Stream;
   readonly #options: LogOptions & { pace?: PaceLimits };
-  #log: FollowedLog | null = null;
+  #watermark_us: number | null = null;
 
   constructor(options: LogSourceOptions, kind: Pick<LogOptions, 'stream' | 'reader'>) {
     this.name = options.name;
@@ -53,13 +53,12 @@ class LogSource implements Source {
   }
 
   watermark_us(): number | null {
-    return this.#log?.watermark_us ?? null;
+    return this.#watermark_us;
   }
 
   async run(output: SourceOutput, checkpoint: Buffer | null, signal: AbortSignal): Promise<void> {
     const known = checkpoint === null ? null : (logCheckpointFrom(readCheckpoint(checkpoint)) ?? 'lost');
     const log = new FollowedLog(this.#options, output, known);
-    this.#log = log;
     const problem = new Problem(output, this.#options.clock);
     const pace = new Pace(this.#options.pace ?? PACE);
     let kept_us = Number.NEGATIVE_INFINITY;
@@ -72,11 +71,15 @@ class LogSource implements Source {
       const events = log.takeEvents();
       if (turn.isSkipped === true)
         events.push(notReadBeforeGap({ ...this.#options.place, at_us: now_us }, this.stream));
-      if (events.length > 0 || (isRead && now_us - kept_us >= SILENT_CHECKPOINT_US)) {
+      const isDue = events.length > 0 || (isRead && now_us - kept_us >= SILENT_CHECKPOINT_US);
+      const room = isDue ? output.emit(events, bytesOf(log)) : null;
+      // What is vouched for has been emitted: a heartbeat may be made at any moment.
+      this.#watermark_us = log.watermark_us;
+      if (isDue) {
         kept_us = now_us;
         isRead = false;
-        await output.emit(events, bytesOf(log));
       }
+      await room;
       if (turn.pace === 'busy') await pace.busy();
       else await (turn.pace === 'soon' ? pace.soon(signal) : pace.idle(signal));
     }
