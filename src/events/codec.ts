@@ -1,4 +1,4 @@
-import type { Type } from 'avsc';
+import type { Type, types } from 'avsc';
 import { printable } from '../domain/byte-text.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import { BrokenAvro } from './avro-check.js';
@@ -24,15 +24,23 @@ type WireEvent = Envelope & { body: { [recordName: string]: Event['body'] } };
 
 interface Writer {
   schema: ReleasedSchema;
+  /** how its events begin */
+  header: Buffer;
   /** null for the current release, which needs none */
   resolver: ReturnType<Type['createResolver']> | null;
   upcasters: Upcaster[];
 }
 
-const writers = new Map(
-  RELEASED_SCHEMAS.map((schema) => [headerOf(schema).toString('latin1'), writer(schema)]),
-);
+/** newest first: most events are of this version */
+const writers = RELEASED_SCHEMAS.map(writer).reverse();
 const currentHeader = headerOf(CURRENT_SCHEMA);
+/** kind <-> name of its record: made once, since joining and cutting them costs more than most fields do */
+const recordNames = new Map<string, string>();
+const kinds = new Map<string, string>();
+for (const name of bodyNames(CURRENT_SCHEMA.type)) {
+  recordNames.set(name.slice(NAMESPACE.length), name);
+  kinds.set(name, name.slice(NAMESPACE.length));
+}
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /**
@@ -40,10 +48,9 @@ let scratch = Buffer.allocUnsafeSlow(64 * 1024);
  * @throws MigrationAuditError MA_BAD_EVENT when a field is not of its type, or the event is too large
  */
 export function encodeEvent(event: Event): Buffer {
-  const { kind, body, ...envelope } = event;
-  const wire: WireEvent = { ...envelope, body: { [NAMESPACE + kind]: body } };
-  const end = encodeIntoScratch(wire, event);
-  const bytes = Buffer.from(scratch.subarray(0, end));
+  const end = encodeIntoScratch(wireFrom(event), event);
+  const bytes = Buffer.allocUnsafe(end);
+  scratch.copy(bytes, HEADER_BYTES, HEADER_BYTES, end);
   currentHeader.copy(bytes);
   assertReadable(bytes, event);
   return bytes;
@@ -56,8 +63,8 @@ export function encodeEvent(event: Event): Buffer {
 export function decodeEvent(bytes: Buffer): Event {
   if (bytes.length > MAX_EVENT_BYTES) throw badBytes(MAX_EVENT_BYTES, 'too long');
   if (bytes.length < HEADER_BYTES) throw badBytes(bytes.length, 'cut short');
-  if (!bytes.subarray(0, MARKER.length).equals(MARKER)) throw badBytes(0, 'no Avro single-object marker');
-  const from = writers.get(bytes.toString('latin1', 0, HEADER_BYTES));
+  if (!beginsWith(bytes, MARKER)) throw badBytes(0, 'no Avro single-object marker');
+  const from = writers.find(({ header }) => beginsWith(bytes, header));
   if (from === undefined) throw unknownSchema(bytes);
   let event = eventFromWire(readWire(bytes, from));
   for (const upcaster of from.upcasters) event = upcaster.up(event);
@@ -111,10 +118,16 @@ function readWire(bytes: Buffer, from: Writer): WireEvent {
   }
 }
 
+function wireFrom(event: Event): WireEvent {
+  const { cluster, host, boot, stream, sequence, at, id, witness, kind, body } = event;
+  const recordName = recordNames.get(kind) ?? NAMESPACE + kind;
+  return { cluster, host, boot, stream, sequence, at, id, witness, body: { [recordName]: body } };
+}
+
 function eventFromWire(wire: WireEvent): Event {
   const recordName = Object.keys(wire.body)[0] as string;
   const { cluster, host, boot, stream, sequence, at, id, witness } = wire;
-  const kind = recordName.slice(NAMESPACE.length) as EventKind;
+  const kind = kinds.get(recordName) as EventKind;
   const body = wire.body[recordName];
   return { cluster, host, boot, stream, sequence, at, id, witness, kind, body } as Event;
 }
@@ -125,6 +138,7 @@ function writer(schema: ReleasedSchema): Writer {
   );
   return {
     schema,
+    header: headerOf(schema),
     resolver: schema === CURRENT_SCHEMA ? null : CURRENT_SCHEMA.type.createResolver(schema.type),
     upcasters: UPCASTERS.filter((upcaster) => lacking.includes(upcaster.from)),
   };
@@ -132,6 +146,16 @@ function writer(schema: ReleasedSchema): Writer {
 
 function headerOf(schema: ReleasedSchema): Buffer {
   return Buffer.concat([MARKER, Buffer.from(schema.fingerprint, 'hex').reverse()]);
+}
+
+function beginsWith(bytes: Buffer, beginning: Buffer): boolean {
+  for (let i = 0; i < beginning.length; i++) if (bytes[i] !== beginning[i]) return false;
+  return true;
+}
+
+function bodyNames(event: Type): string[] {
+  const body = (event as types.RecordType).field('body').type as types.WrappedUnionType;
+  return body.types.map((record) => record.branchName as string);
 }
 
 function unknownSchema(bytes: Buffer): MigrationAuditError {
