@@ -7,11 +7,17 @@ import {
   WINDOW_BYTES,
 } from './foreign-kernel.js';
 
-/** One for the whole process: each use of it is over before the next one begins. */
-let shared: ForeignKernel | null = null;
+/** One for the whole process: each use of it is over before the next one begins. Undefined until it is needed. */
+let shared: ForeignKernel | null | undefined;
 
-function sharedKernel(): ForeignKernel {
-  shared ??= foreignKernel();
+/** Null where the processor has no such instructions, or a limit on addresses leaves no room for its memory. */
+function sharedKernel(): ForeignKernel | null {
+  if (shared !== undefined) return shared;
+  try {
+    shared = foreignKernel();
+  } catch {
+    shared = null; // then each line is read, which only takes longer
+  }
   return shared;
 }
 
@@ -30,13 +36,15 @@ export class ForeignRuns {
 
   /** @param next serial of the first event */
   find(chunk: Buffer, start: number, next: number): this {
+    const kernel = this.#kernel;
+    if (kernel === null) return this;
     const isInWindow = holder === this && chunk === this.#chunk && start >= this.#from && start < this.#to;
-    if (!isInWindow) this.#load(chunk, start);
-    this.#run(start, next);
-    if (this.count > 0 || start === this.#from || this.#to === chunk.length || !this.#kernel.isCut())
-      return this;
-    this.#load(chunk, start);
-    this.#run(start, next);
+    if (!isInWindow) this.#load(kernel, chunk, start);
+    this.#run(kernel, start, next);
+    const isCut = this.count === 0 && kernel.isCut() && this.#to < chunk.length;
+    if (!isCut || start === this.#from) return this;
+    this.#load(kernel, chunk, start);
+    this.#run(kernel, start, next);
     return this;
   }
 
@@ -64,23 +72,23 @@ export class ForeignRuns {
 
   /** Its stamp in ms. */
   msOf(index: number): number {
-    return this.#kernel.events.getFloat64(index * EVENT_BYTES + EventField.AT_MS, true);
+    return (this.#kernel as ForeignKernel).events.getFloat64(index * EVENT_BYTES + EventField.AT_MS, true);
   }
 
   #field(index: number, field: number): number {
-    return this.#kernel.events.getInt32(index * EVENT_BYTES + field, true);
+    return (this.#kernel as ForeignKernel).events.getInt32(index * EVENT_BYTES + field, true);
   }
 
-  #load(chunk: Buffer, start: number): void {
+  #load(kernel: ForeignKernel, chunk: Buffer, start: number): void {
     holder = this;
     this.#chunk = chunk;
     this.#from = start;
     this.#to = Math.min(chunk.length, start + WINDOW_BYTES);
-    this.#kernel.memory.set(chunk.subarray(start, this.#to), WINDOW_AT);
+    kernel.memory.set(chunk.subarray(start, this.#to), WINDOW_AT);
   }
 
-  #run(start: number, next: number): void {
+  #run(kernel: ForeignKernel, start: number, next: number): void {
     const at = WINDOW_AT + start - this.#from;
-    this.count = this.#kernel.run(at, WINDOW_AT + this.#to - this.#from, next);
+    this.count = kernel.run(at, WINDOW_AT + this.#to - this.#from, next);
   }
 }

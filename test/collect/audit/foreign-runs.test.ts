@@ -145,10 +145,10 @@ interface Reading {
   memory: string;
 }
 
-function read(chunks: Iterable<Buffer>): Reading {
+function read(chunks: Iterable<Buffer>, Reader = AuditReader): Reading {
   const said: string[] = [];
   const foreign = { lines: 0, bytes: 0 };
-  const reader = new AuditReader(
+  const reader = new Reader(
     { cluster: 'lab', host: 'hosta', boot: null, file: 'audit.log' },
     {
       event: (event) => said.push(JSON.stringify({ ...event, witness: event.witness.toString('latin1') })),
@@ -225,5 +225,15 @@ describe('runs of foreign events', () => {
     });
     expect(found).toBe(2);
     expect(said.join('\n')).toContain('"missing_records":["PROCTITLE"]');
+  });
+
+  it('are read line by line where there is no WebAssembly', async () => {
+    vi.resetModules();
+    vi.stubGlobal('WebAssembly', undefined);
+    const { AuditReader: PlainReader } = await import('../../../src/collect/audit/reader.js');
+    const log = damagedLog(new Prng(1), 300);
+    const plain = read([log], PlainReader);
+    vi.unstubAllGlobals();
+    expect(plain).toEqual(read([log]));
   });
 });
