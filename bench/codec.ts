@@ -6,15 +6,15 @@ import { decodeEvent, encodeEvent } from '../src/events/codec.js';
 import type { Event } from '../src/events/event.js';
 import { CURRENT_SCHEMA } from '../src/events/released-schemas.js';
 import { writeAuditLog } from './audit-logs.js';
-import { bestOf } from './measure.js';
+import { cpuSeconds, inTurn, medianOf } from './measure.js';
 
 /**
  * How fast events become bytes and bytes events, beside avsc alone, without our checks and memory of its own for each
- * event, and beside JSON. The events are those of a log of recorded samples.
- * Usage: node --import tsx bench/codec.ts [MB of log] [runs]
+ * event, and beside JSON. The events are those of a log of recorded samples. Medians of the seconds of computing.
+ * Usage: node --import tsx bench/codec.ts [MB of log] [rounds]
  */
 const LOG_BYTES = Number(process.argv[2] ?? 20) * 1e6;
-const RUNS = Number(process.argv[3] ?? 5);
+const ROUNDS = Number(process.argv[3] ?? 5);
 const HEADER_BYTES = 10;
 
 function sampleEvents(): Event[] {
@@ -45,31 +45,34 @@ function jsonOf(event: Event): object {
   return { ...event, witness: event.witness.toString('latin1') };
 }
 
-function print(name: string, run: () => void): void {
-  const { seconds } = bestOf(RUNS, run);
-  const rate = `${Math.round(events.length / seconds / 1000)} k/s`.padStart(9);
-  console.log(`  ${name.padEnd(24)} ${rate}  ${((seconds * 1e6) / events.length).toFixed(2)} µs`);
-}
+const seconds = inTurn(ROUNDS, {
+  encodeEvent: () => cpuSeconds(() => events.forEach(encodeEvent)),
+  '  avsc alone': () =>
+    cpuSeconds(() => {
+      for (const wire of wires) CURRENT_SCHEMA.type.encode(wire, scratch, HEADER_BYTES);
+    }),
+  '  our check alone': () =>
+    cpuSeconds(() => {
+      for (const one of encoded) CURRENT_SCHEMA.check(one, HEADER_BYTES);
+    }),
+  '  JSON.stringify': () =>
+    cpuSeconds(() => {
+      for (const event of events) JSON.stringify(jsonOf(event));
+    }),
+  decodeEvent: () => cpuSeconds(() => encoded.forEach(decodeEvent)),
+  '  avsc decoding alone': () =>
+    cpuSeconds(() => {
+      for (const one of encoded) CURRENT_SCHEMA.type.decode(one, HEADER_BYTES);
+    }),
+  '  JSON.parse': () =>
+    cpuSeconds(() => {
+      for (const text of json) JSON.parse(text);
+    }),
+});
 
 console.log(`\n${events.length} events, ${Math.round(bytes / events.length)} bytes each`);
-print('encodeEvent', () => {
-  for (const event of events) encodeEvent(event);
-});
-print('  avsc alone', () => {
-  for (const wire of wires) CURRENT_SCHEMA.type.encode(wire, scratch, HEADER_BYTES);
-});
-print('  check alone', () => {
-  for (const one of encoded) CURRENT_SCHEMA.check(one, HEADER_BYTES);
-});
-print('  JSON.stringify', () => {
-  for (const event of events) JSON.stringify(jsonOf(event));
-});
-print('decodeEvent', () => {
-  for (const one of encoded) decodeEvent(one);
-});
-print('  avsc alone', () => {
-  for (const one of encoded) CURRENT_SCHEMA.type.decode(one, HEADER_BYTES);
-});
-print('  JSON.parse', () => {
-  for (const text of json) JSON.parse(text);
-});
+for (const [name, figures] of seconds) {
+  const median = medianOf(figures);
+  const rate = `${Math.round(events.length / median / 1000)} k/s`.padStart(9);
+  console.log(`  ${name.padEnd(24)} ${rate}  ${((median * 1e6) / events.length).toFixed(2)} µs`);
+}
