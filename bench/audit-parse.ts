@@ -1,18 +1,26 @@
-import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuditReader } from '../src/collect/audit/reader.js';
 import type { EventSink } from '../src/events/origin.js';
 import { type AuditLogShape, writeAuditLog } from './audit-logs.js';
-import { bestOf, isInstalled, megabytes } from './measure.js';
+import {
+  cpuSeconds,
+  cpuSecondsOf,
+  inTurn,
+  isInstalled,
+  medianOf,
+  medianRatio,
+  megabytes,
+} from './measure.js';
 
 /**
- * How fast audit records become events, beside a bare search for newlines and `ausearch --raw`, in the same run.
- * Usage: node --import tsx bench/audit-parse.ts [MB] [runs]
+ * How fast audit records become events, beside a bare search for newlines and `ausearch --raw`, in turn. Medians of
+ * the seconds of computing.
+ * Usage: node --import tsx bench/audit-parse.ts [MB] [rounds]
  */
 const LOG_BYTES = Number(process.argv[2] ?? 200) * 1e6;
-const RUNS = Number(process.argv[3] ?? 3);
+const ROUNDS = Number(process.argv[3] ?? 5);
 const CHUNK_BYTES = 1 << 18;
 const PEER = 'ausearch';
 const NEWLINE = 10;
@@ -65,25 +73,27 @@ function countEvents(path: string): number {
 
 function compare(path: string, { format, percentOurs }: (typeof SHAPES)[number]): void {
   const bytes = writeAuditLog(path, { bytes: LOG_BYTES, format, percentOurs, stamps: 'ticking' });
-  const peer = isInstalled(PEER)
-    ? bestOf(RUNS, () =>
-        execFileSync(PEER, ['--raw', '-if', path], { stdio: ['ignore', 'ignore', 'inherit'] }),
-      )
-    : null;
-  const ceiling = bestOf(RUNS, () => countNewlines(path));
-  const print = (name: string, seconds: number, events?: number) => {
-    const rate = (bytes / 1e6 / seconds).toFixed(0).padStart(6);
-    const share = ((100 * ceiling.seconds) / seconds).toFixed(0);
-    const against = peer === null ? '' : `, ${(peer.seconds / seconds).toFixed(1)} x ausearch`;
-    const perSecond = events === undefined ? '' : `, ${Math.round(events / seconds / 1000)} k/s`;
-    console.log(`  ${name.padEnd(16)} ${rate} MB/s  ${share} % of ceiling${against}${perSecond}`);
-  };
+  let events = 0;
+  const seconds = inTurn(ROUNDS, {
+    'read the file': () => cpuSeconds(() => readChunks(path, () => {})),
+    'search newlines': () => cpuSeconds(() => countNewlines(path)),
+    AuditReader: () =>
+      cpuSeconds(() => {
+        events = countEvents(path);
+      }),
+    ...(isInstalled(PEER) ? { [PEER]: () => cpuSecondsOf(PEER, ['--raw', '-if', path]) } : {}),
+  });
   console.log(`\n${format.toUpperCase()}, ${percentOurs} % ours, ${megabytes(bytes)} MB`);
-  print('read the file', bestOf(RUNS, () => readChunks(path, () => {})).seconds);
-  print('search newlines', ceiling.seconds, ceiling.result);
-  const reader = bestOf(RUNS, () => countEvents(path));
-  print('AuditReader', reader.seconds, reader.result);
-  if (peer !== null) print('ausearch --raw', peer.seconds);
+  const ceiling = seconds.get('search newlines') as number[];
+  const peer = seconds.get(PEER);
+  for (const [name, figures] of seconds) {
+    const rate = (bytes / 1e6 / medianOf(figures)).toFixed(0).padStart(6);
+    const share = (100 * medianRatio(ceiling, figures)).toFixed(0);
+    const against = peer === undefined ? '' : `, ${medianRatio(peer, figures).toFixed(1)} x ${PEER}`;
+    const perSecond =
+      name === 'AuditReader' ? `, ${Math.round(events / medianOf(figures) / 1000)} k events/s` : '';
+    console.log(`  ${name.padEnd(16)} ${rate} MB/s  ${share} % of ceiling${against}${perSecond}`);
+  }
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'audit-parse-'));

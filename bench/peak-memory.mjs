@@ -1,2 +1,5 @@
-/** Preloaded into the measured program: when that ends, says on stderr how much memory it took at most, in bytes. */
-process.on('exit', () => process.stderr.write(`peak ${process.resourceUsage().maxRSS * 1024}\n`));
+/** Preloaded into the measured program: when that ends, says on stderr its peak memory in bytes and its CPU seconds. */
+process.on('exit', () => {
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+  process.stderr.write(`peak ${maxRSS * 1024} cpu ${(userCPUTime + systemCPUTime) / 1e6}\n`);
+});

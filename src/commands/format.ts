@@ -7,6 +7,9 @@ import type { Page } from './text/page.js';
 import { reportPage } from './text/report-page.js';
 import { styleFor } from './text/style.js';
 
+/** Pieces are written in blocks of about so many characters: each write is a call into the kernel. */
+const BLOCK_LENGTH = 1 << 16;
+
 export type Format = 'text' | 'json' | 'ndjson';
 
 export interface OutputOptions {
@@ -44,7 +47,14 @@ export function print(
     json: () => jsonLines(report),
     ndjson: () => ndjsonLines(report),
   };
-  for (const piece of pieces[options.format]()) io.out.write(piece);
+  let block = '';
+  for (const piece of pieces[options.format]()) {
+    block += piece;
+    if (block.length < BLOCK_LENGTH) continue;
+    io.out.write(block);
+    block = '';
+  }
+  if (block !== '') io.out.write(block);
 }
 
 /** Prints the report; the exit code says whether there are findings. */

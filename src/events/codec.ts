@@ -1,6 +1,7 @@
+import type { Type, types } from 'avsc';
 import { printable } from '../domain/byte-text.js';
 import type { Envelope, Event, EventKind } from './event.js';
-import { RELEASED_SCHEMAS, releasesOf } from './released-schemas.js';
+import { CURRENT_SCHEMA, RELEASED_SCHEMAS, releasesOf } from './released-schemas.js';
 import { SingleObjectCodec } from './single-object.js';
 import type { Conclusion, DeadLetter } from './topic-records.js';
 import { UPCASTERS, type Upcaster } from './upcast.js';
@@ -26,6 +27,14 @@ const events = new SingleObjectCodec<WireEvent>({
 const conclusions = recordCodec<Conclusion>('Conclusion');
 const deadLetters = recordCodec<DeadLetter>('DeadLetter');
 
+/** kind <-> name of its record: made once, since joining and cutting them costs more than most fields do */
+const recordNames = new Map<string, string>();
+const kinds = new Map<string, string>();
+for (const name of bodyNames(CURRENT_SCHEMA.type)) {
+  recordNames.set(name.slice(NAMESPACE.length), name);
+  kinds.set(name, name.slice(NAMESPACE.length));
+}
+
 /** By the fingerprint of the writer's schema: what its events have to pass through. */
 const upcastersOf = new Map(
   RELEASED_SCHEMAS.map(({ fingerprint, release }): [string, Upcaster[]] => {
@@ -40,9 +49,7 @@ const upcastersOf = new Map(
  * @throws MigrationAuditError MA_BAD_EVENT when a field is not of its type, or the event is too large
  */
 export function encodeEvent(event: Event): Buffer {
-  const { kind, body, ...envelope } = event;
-  const wire: WireEvent = { ...envelope, body: { [NAMESPACE + kind]: body } };
-  return events.encode(wire, () => `event ${printable(String(event.id))}`);
+  return events.encode(wireFrom(event), () => `event ${printable(String(event.id))}`);
 }
 
 /**
@@ -84,10 +91,21 @@ function recordCodec<Wire>(root: 'Conclusion' | 'DeadLetter'): SingleObjectCodec
   });
 }
 
+function wireFrom(event: Event): WireEvent {
+  const { cluster, host, boot, stream, sequence, at, id, witness, kind, body } = event;
+  const recordName = recordNames.get(kind) ?? NAMESPACE + kind;
+  return { cluster, host, boot, stream, sequence, at, id, witness, body: { [recordName]: body } };
+}
+
 function eventFromWire(wire: WireEvent): Event {
   const recordName = Object.keys(wire.body)[0] as string;
   const { cluster, host, boot, stream, sequence, at, id, witness } = wire;
-  const kind = recordName.slice(NAMESPACE.length) as EventKind;
+  const kind = kinds.get(recordName) as EventKind;
   const body = wire.body[recordName];
   return { cluster, host, boot, stream, sequence, at, id, witness, kind, body } as Event;
+}
+
+function bodyNames(event: Type): string[] {
+  const body = (event as types.RecordType).field('body').type as types.WrappedUnionType;
+  return body.types.map((record) => record.branchName as string);
 }

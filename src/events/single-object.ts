@@ -23,6 +23,8 @@ export interface SingleObjectOptions {
 
 interface Writer {
   schema: ReleasedSchema;
+  /** how its records begin */
+  header: Buffer;
   /** null for the current release, which needs none */
   resolver: ReturnType<Type['createResolver']> | null;
 }
@@ -30,7 +32,8 @@ interface Writer {
 export class SingleObjectCodec<Wire> {
   readonly #current: ReleasedSchema;
   readonly #currentHeader: Buffer;
-  readonly #writers: ReadonlyMap<string, Writer>;
+  /** newest first: most records are of this version */
+  readonly #writers: readonly Writer[];
   readonly #bytes_max: number;
   readonly #code: SingleObjectOptions['code'];
   #scratch = Buffer.allocUnsafeSlow(64 * 1024);
@@ -41,12 +44,13 @@ export class SingleObjectCodec<Wire> {
     this.#currentHeader = headerOf(current);
     this.#bytes_max = bytes_max;
     this.#code = code;
-    this.#writers = new Map(
-      releases.map((schema) => {
-        const resolver = schema === current ? null : current.type.createResolver(schema.type);
-        return [headerOf(schema).toString('latin1'), { schema, resolver }];
-      }),
-    );
+    this.#writers = releases
+      .map((schema) => ({
+        schema,
+        header: headerOf(schema),
+        resolver: schema === current ? null : current.type.createResolver(schema.type),
+      }))
+      .reverse();
   }
 
   /**
@@ -56,7 +60,8 @@ export class SingleObjectCodec<Wire> {
    */
   encode(wire: Wire, where: () => string): Buffer {
     const end = this.#encodeIntoScratch(wire, where);
-    const bytes = Buffer.from(this.#scratch.subarray(0, end));
+    const bytes = Buffer.allocUnsafe(end);
+    this.#scratch.copy(bytes, HEADER_BYTES, HEADER_BYTES, end);
     this.#currentHeader.copy(bytes);
     this.#assertReadable(bytes, where);
     return bytes;
@@ -70,9 +75,8 @@ export class SingleObjectCodec<Wire> {
   decode(bytes: Buffer): { wire: Wire; schema: ReleasedSchema } {
     if (bytes.length > this.#bytes_max) throw this.#badBytes(this.#bytes_max, 'too long');
     if (bytes.length < HEADER_BYTES) throw this.#badBytes(bytes.length, 'cut short');
-    if (!bytes.subarray(0, MARKER.length).equals(MARKER))
-      throw this.#badBytes(0, 'no Avro single-object marker');
-    const from = this.#writers.get(bytes.toString('latin1', 0, HEADER_BYTES));
+    if (!beginsWith(bytes, MARKER)) throw this.#badBytes(0, 'no Avro single-object marker');
+    const from = this.#writers.find(({ header }) => beginsWith(bytes, header));
     if (from === undefined) throw unknownSchema(bytes);
     try {
       from.schema.check(bytes, HEADER_BYTES);
@@ -127,6 +131,11 @@ export class SingleObjectCodec<Wire> {
   #badValue(where: () => string, what: string, cause?: unknown): MigrationAuditError {
     return new MigrationAuditError(this.#code, where(), what, { cause });
   }
+}
+
+function beginsWith(bytes: Buffer, beginning: Buffer): boolean {
+  for (let i = 0; i < beginning.length; i++) if (bytes[i] !== beginning[i]) return false;
+  return true;
 }
 
 function headerOf(schema: ReleasedSchema): Buffer {

@@ -23,13 +23,13 @@ export function reportJson(report: Partial<Report>): Partial<ReportJson> {
 }
 
 function inJson(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(inJson);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, part]) =>
-      key.endsWith('_us') ? [key.slice(0, -3), part === null ? null : rfc3339(part)] : [key, inJson(part)],
-    ),
-  );
+  if (Array.isArray(value)) return value.map(inJson);
+  const json: Record<string, unknown> = {};
+  for (const [key, part] of Object.entries(value))
+    if (key.endsWith('_us')) json[key.slice(0, -3)] = part === null ? null : rfc3339(part);
+    else json[key] = inJson(part);
+  return json;
 }
 
 /**
@@ -60,10 +60,9 @@ const TYPE_OF_SECTION = {
   timeline: 'timeline',
 } as const satisfies Record<keyof Report, string>;
 
-/** One object a line: `{"type":"host",…}`. */
+/** One object a line: `{"type":"host",…}`. Each is made as it is asked for: a big report is not held twice. */
 export function* ndjsonLines(report: Partial<Report>): Generator<string> {
-  const json = reportJson(report);
   for (const section of Object.keys(TYPE_OF_SECTION) as (keyof Report)[])
-    for (const item of json[section] ?? [])
-      yield `${safeJson({ type: TYPE_OF_SECTION[section], ...item })}\n`;
+    for (const item of report[section] ?? [])
+      yield `${safeJson({ type: TYPE_OF_SECTION[section], ...(inJson(item) as object) })}\n`;
 }

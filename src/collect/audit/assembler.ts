@@ -113,6 +113,23 @@ export class Assembler {
     }
   }
 
+  /** The event of the last stamp was none of ours, and none is open: what follows is likely to be more of the same. */
+  get isAmongForeign(): boolean {
+    return this.#fate === Fate.FOREIGN && this.#current === null && this.#waitingCount === 0;
+  }
+
+  /**
+   * Takes a whole event of a call that relabels nothing, while none is open.
+   *
+   * @returns false when something of it was read before: then its lines have to be looked at one by one
+   */
+  passOverEvent(at_ms: number, serial: number, hasProctitle: boolean): boolean {
+    if (this.#recent.fateOf(null, at_ms, serial) !== Fate.UNSEEN) return false;
+    this.#recent.remember(null, at_ms, serial, Fate.FOREIGN);
+    if (hasProctitle) this.#proctitlesSeen = true;
+    return true;
+  }
+
   /** Counts a line of an event that is none of ours, or that says all it has to say in one record. */
   passOver(header: LineHeader, start: number, end: number): void {
     this.markForeign(header);

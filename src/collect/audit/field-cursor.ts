@@ -8,6 +8,8 @@ export function keyOf(name: string): number {
   return key;
 }
 
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
 /**
  * Walks over `key=value` fields in one forward scan. Words without `=` (as in `avc:  granted  { x } for`) are
  * passed over. A value is quoted, without escapes, or runs to the next space. The kernel's part of a line ends at
@@ -24,7 +26,7 @@ export class FieldCursor {
   /** a quote was opened and never closed: the line is garbled from here on */
   broken = false;
 
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NO_BYTES;
   #at = 0;
   #end = 0;
 

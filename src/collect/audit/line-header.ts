@@ -1,6 +1,6 @@
 import type { ByteText } from '../../domain/byte-text.js';
 import { LATEST_TIME_US } from '../../domain/time.js';
-import { ByteView } from './byte-view.js';
+import { areSame, ByteView, keep } from './byte-view.js';
 import { COLON, EQUALS, SPACE, word, wordOf, ZERO } from './bytes.js';
 import { RecordType, TypeName } from './record-type.js';
 import type { TextCache } from './text-cache.js';
@@ -17,7 +17,8 @@ const OPEN = 0x28;
 const DOT = 0x2e;
 const CLOSE = 0x29;
 const LONGEST_NODE = 256;
-const LONGEST_STAMP = 40;
+/** `msg=audit(`, eleven digits of seconds, three of ms, ten of the serial, `):`, and room */
+const LONGEST_STAMP = 64;
 const MAX_SERIAL = 0xffffffff;
 const LATEST_TIME_MS = LATEST_TIME_US / 1000;
 
@@ -41,8 +42,8 @@ export class LineHeader {
   readonly #names: TextCache;
   readonly #typeName = new TypeName();
   readonly #view = new ByteView();
-  readonly #stamp = new Uint8Array(LONGEST_STAMP);
-  readonly #stampView = new DataView(this.#stamp.buffer);
+  /** of the line before, from `msg=` to its last colon; of length 0 when that had none */
+  readonly #stamp = new DataView(new ArrayBuffer(LONGEST_STAMP));
   #stampLength = 0;
 
   constructor(names: TextCache) {
@@ -65,18 +66,16 @@ export class LineHeader {
     if (word(bytes, at) !== W_TYPE || bytes[at + 4] !== EQUALS) return 'not-a-record';
     if (!this.#typeName.read(bytes, at + TYPE_LENGTH, end)) return 'not-a-record';
     at = this.#typeName.end;
-    if (!isStampAt(bytes, at)) return 'bad-stamp';
-    at += STAMP_LENGTH;
-    const repeated = this.#repeatsStamp(bytes, at);
-    if (!repeated && !this.#readStamp(bytes, at, end)) {
-      this.#stampLength = 0;
-      return 'bad-stamp';
+    const view = this.#view.of(bytes);
+    const repeated = this.#stampLength > 0 && areSame(view, at, this.#stamp, 0, this.#stampLength);
+    if (!repeated) {
+      if (!isStampAt(bytes, at)) return 'bad-stamp';
+      const length = this.#readStamp(bytes, at, end);
+      this.#stampLength = length;
+      if (length === 0) return 'bad-stamp';
+      keep(view, at, length, this.#stamp, 0);
     }
-    at += this.#stampLength + 2;
-    if (at > end) {
-      this.#stampLength = 0;
-      return 'bad-stamp';
-    }
+    at += this.#stampLength;
     if (bytes[at] === SPACE) at++;
     if (bytes[at] === SPACE) at++;
     this.bodyStart = Math.min(at, end);
@@ -86,42 +85,32 @@ export class LineHeader {
     return null;
   }
 
-  #repeatsStamp(bytes: Buffer, at: number): boolean {
-    const length = this.#stampLength;
-    return (
-      length > 0 &&
-      bytes[at + length] === CLOSE &&
-      bytes[at + length + 1] === COLON &&
-      this.#view.equals(bytes, at, this.#stampView, length)
-    );
-  }
-
-  #readStamp(bytes: Buffer, start: number, end: number): boolean {
-    let at = start;
+  /** @returns length of the stamp with what stands around it; 0 when it is none */
+  #readStamp(bytes: Buffer, start: number, end: number): number {
+    let at = start + STAMP_LENGTH;
+    const secondsStart = at;
     let seconds = 0;
     for (let digit = digitAt(bytes, at); digit >= 0; digit = digitAt(bytes, ++at))
       seconds = seconds * 10 + digit;
-    const secondsLength = at - start;
-    if (secondsLength === 0 || secondsLength > 11 || bytes[at] !== DOT) return false;
+    const secondsLength = at - secondsStart;
+    if (secondsLength === 0 || secondsLength > 11 || bytes[at] !== DOT) return 0;
     const hundreds = digitAt(bytes, at + 1);
     const tens = digitAt(bytes, at + 2);
     const ones = digitAt(bytes, at + 3);
-    if (hundreds < 0 || tens < 0 || ones < 0 || bytes[at + 4] !== COLON) return false;
+    if (hundreds < 0 || tens < 0 || ones < 0 || bytes[at + 4] !== COLON) return 0;
     at += 5;
     const serialStart = at;
     let serial = 0;
     for (let digit = digitAt(bytes, at); digit >= 0; digit = digitAt(bytes, ++at))
       serial = serial * 10 + digit;
     const serialLength = at - serialStart;
-    if (serialLength === 0 || serialLength > 10 || serial > MAX_SERIAL) return false;
-    if (bytes[at] !== CLOSE || bytes[at + 1] !== COLON || at + 2 > end) return false;
+    if (serialLength === 0 || serialLength > 10 || serial > MAX_SERIAL) return 0;
+    if (bytes[at] !== CLOSE || bytes[at + 1] !== COLON || at + 2 > end) return 0;
     const at_ms = seconds * 1000 + hundreds * 100 + tens * 10 + ones;
-    if (at_ms > LATEST_TIME_MS) return false;
+    if (at_ms > LATEST_TIME_MS) return 0;
     this.at_ms = at_ms;
     this.serial = serial;
-    this.#stampLength = at - start;
-    for (let i = 0; i < this.#stampLength; i++) this.#stamp[i] = bytes[start + i] as number;
-    return true;
+    return at + 2 - start;
   }
 }
 

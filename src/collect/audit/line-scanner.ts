@@ -6,6 +6,13 @@ export const MAX_LINE_BYTES = 64 * 1024;
 export const KEPT_PREFIX_BYTES = 1024;
 
 export interface LineSink {
+  /**
+   * Takes lines of a kind of which it need not see one by one.
+   *
+   * @param start of a line
+   * @returns where the first line begins that it did not take
+   */
+  passOver(bytes: Buffer, start: number): number;
   /** One line without its newline: `bytes[start..end)`. Index 0 of `bytes` stands at `bytesOffset` in the file. */
   line(bytes: Buffer, start: number, end: number, bytesOffset: number): void;
   /** A line of `length` bytes at `offset` was over the limit; `prefix` is how it began. */
@@ -40,6 +47,7 @@ export class LineScanner {
     }
     const offset = this.#offset;
     while (start < chunk.length) {
+      start = this.#sink.passOver(chunk, start);
       const end = chunk.indexOf(NEWLINE, start);
       if (end < 0) break;
       if (end - start > MAX_LINE_BYTES)

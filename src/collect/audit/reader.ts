@@ -54,7 +54,7 @@ export class AuditReader implements ResumableReader {
 
   write(chunk: Buffer): void {
     this.#scanner.write(chunk);
-    this.#router.reportForeign();
+    this.#router.endChunk();
   }
 
   quiet(): void {

@@ -10,6 +10,7 @@ import { type AvcRecord, readAvc } from './avc-record.js';
 import { ascii, matches } from './bytes.js';
 import { auditdChange, configurationGap, readFields, serviceChange } from './daemon-records.js';
 import { Emitter, type Stamp } from './emitter.js';
+import { ForeignRuns } from './foreign-runs.js';
 import { LineHeader } from './line-header.js';
 import type { LineSink } from './line-scanner.js';
 import { Losses } from './losses.js';
@@ -22,6 +23,9 @@ import { readUserRecord } from './user-record.js';
 import { virtControl, virtMachineId, virtResource } from './virt-records.js';
 
 const NO_AVCS: readonly AvcRecord[] = [];
+/** `type=S…` */
+const TYPE_LENGTH = 'type='.length;
+const LETTER_S = 0x53;
 /** What ausearch prints between events. */
 const EVENT_SEPARATOR = ascii('----');
 const EVENT_TIME = ascii('time->');
@@ -33,6 +37,7 @@ export class RecordRouter implements LineSink, AssemblySink {
   readonly #texts = new TextCache();
   readonly #header = new LineHeader(this.#texts);
   readonly #assembler = new Assembler(this);
+  readonly #foreignRuns = new ForeignRuns();
   readonly #relabels = new RelabelInterpreter(this.#texts);
   readonly #emitter: Emitter;
   readonly #losses: Losses;
@@ -104,6 +109,12 @@ export class RecordRouter implements LineSink, AssemblySink {
     this.reportForeign();
   }
 
+  /** The bytes given last need not be kept for what is to come. */
+  endChunk(): void {
+    this.#foreignRuns.release();
+    this.reportForeign();
+  }
+
   /** Counts of foreign lines are handed on in sums. */
   reportForeign(): void {
     if (this.#foreignLines === 0 && this.#foreignBytes === 0) return;
@@ -118,6 +129,32 @@ export class RecordRouter implements LineSink, AssemblySink {
     this.#serials.end();
     this.#losses.end(this.#lines);
     this.reportForeign();
+  }
+
+  passOver(bytes: Buffer, start: number): number {
+    if (!this.#assembler.isAmongForeign || bytes[start + TYPE_LENGTH] !== LETTER_S) return start;
+    if (!this.#pairs.isEmpty || this.#losses.isPending) return start;
+    const first = this.#serials.nextOf(null);
+    if (first < 0) return start;
+    const run = this.#foreignRuns.find(bytes, start, first);
+    let taken = 0;
+    while (taken < run.count && this.#takeForeign(first + taken, run, taken)) taken++;
+    if (taken === 0) return start;
+    const last = taken - 1;
+    const end = run.endOf(last);
+    this.foreignLines(0, end - start);
+    this.#serials.observeRun(first + last, run.msOf(last));
+    this.#header.read(bytes, run.startOf(last), end);
+    this.#readUpTo(this.#header);
+    return end;
+  }
+
+  #takeForeign(serial: number, run: ForeignRuns, index: number): boolean {
+    if (!this.#assembler.passOverEvent(run.msOf(index), serial, run.hasProctitle(index))) return false;
+    const lines = run.linesOf(index);
+    this.#lines += lines;
+    this.foreignLines(lines, 0);
+    return true;
   }
 
   line(bytes: Buffer, start: number, end: number, bytesOffset: number): void {
@@ -194,6 +231,10 @@ export class RecordRouter implements LineSink, AssemblySink {
     this.#assembler.stampChanged(header);
     if (!this.#pairs.isEmpty) this.#pairs.flushBefore(at_ms - 2 * EVENT_TIMEOUT_MS);
     if (this.#losses.isPending) this.#losses.reached(header, this.#lines);
+    this.#readUpTo(header);
+  }
+
+  #readUpTo({ node, at_ms, serial }: LineHeader): void {
     this.#stampSeen = true;
     this.#node = node;
     this.#at_ms = at_ms;

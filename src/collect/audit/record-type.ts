@@ -36,11 +36,13 @@ function nameOf(name: keyof typeof RecordType): Name {
   return { type: RecordType[name], bytes: ascii(`${name} `) };
 }
 
-/** The first four letters of each, see `word`. */
+/** The letters of each, four by four, see `word`. */
 const W_PATH = wordOf('PATH');
 const W_CWD = wordOf('CWD ');
 const W_PROC = wordOf('PROC');
+const W_TITL = wordOf('TITL');
 const W_SYSC = wordOf('SYSC');
+const W_ALL = wordOf('ALL ');
 const W_AVC = wordOf('AVC ');
 const W_EOE = wordOf('EOE ');
 const W_URIN = wordOf('URIN');
@@ -48,13 +50,8 @@ const W_CONF = wordOf('CONF');
 const W_VIRT = wordOf('VIRT');
 const W_SERV = wordOf('SERV');
 const W_DAEM = wordOf('DAEM');
+const LETTER_E = 0x45;
 
-const PATH = nameOf('PATH');
-const CWD = nameOf('CWD');
-const PROCTITLE = nameOf('PROCTITLE');
-const SYSCALL = nameOf('SYSCALL');
-const AVC = nameOf('AVC');
-const EOE = nameOf('EOE');
 const URINGOP = nameOf('URINGOP');
 const CONFIG_CHANGE = nameOf('CONFIG_CHANGE');
 const VIRT = [nameOf('VIRT_CONTROL'), nameOf('VIRT_RESOURCE'), nameOf('VIRT_MACHINE_ID')];
@@ -78,17 +75,21 @@ export class TypeName {
   read(bytes: Buffer, at: number, limit: number): boolean {
     switch (word(bytes, at)) {
       case W_PATH:
-        return this.#is(PATH, bytes, at, limit);
+        if (bytes[at + 4] === SPACE) return this.#found(RecordType.PATH, at + 5, limit);
+        break;
       case W_CWD:
-        return this.#is(CWD, bytes, at, limit);
+        return this.#found(RecordType.CWD, at + 4, limit);
       case W_PROC:
-        return this.#is(PROCTITLE, bytes, at, limit);
+        if (word(bytes, at + 4) === W_TITL && bytes[at + 8] === LETTER_E && bytes[at + 9] === SPACE)
+          return this.#found(RecordType.PROCTITLE, at + 10, limit);
+        break;
       case W_SYSC:
-        return this.#is(SYSCALL, bytes, at, limit);
+        if (word(bytes, at + 4) === W_ALL) return this.#found(RecordType.SYSCALL, at + 8, limit);
+        break;
       case W_AVC:
-        return this.#is(AVC, bytes, at, limit);
+        return this.#found(RecordType.AVC, at + 4, limit);
       case W_EOE:
-        return this.#is(EOE, bytes, at, limit);
+        return this.#found(RecordType.EOE, at + 4, limit);
       case W_URIN:
         return this.#is(URINGOP, bytes, at, limit);
       case W_CONF:
@@ -100,15 +101,19 @@ export class TypeName {
       case W_DAEM:
         return this.#isOneOf(DAEMON_OF_NOTE, bytes, at, limit);
       default:
-        return this.#readOther(bytes, at, limit);
     }
+    return this.#readOther(bytes, at, limit);
+  }
+
+  #found(type: RecordType, end: number, limit: number): boolean {
+    this.type = type;
+    this.end = end;
+    return end <= limit;
   }
 
   #is(name: Name, bytes: Buffer, at: number, limit: number): boolean {
     if (!matches(bytes, at, name.bytes)) return this.#readOther(bytes, at, limit);
-    this.type = name.type;
-    this.end = at + name.bytes.length;
-    return this.end <= limit;
+    return this.#found(name.type, at + name.bytes.length, limit);
   }
 
   #isOneOf(names: readonly Name[], bytes: Buffer, at: number, limit: number): boolean {

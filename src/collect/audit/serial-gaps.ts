@@ -76,6 +76,24 @@ export class SerialGaps {
     if (serial !== state.highest) this.#place(state, serial, at_ms);
   }
 
+  /**
+   * The one serial of the node that says nothing but that it is the next; -1 where any says more. As many as follow it
+   * without a gap may be told by `observeRun` instead of one by one.
+   */
+  nextOf(node: ByteText | null): number {
+    const state = this.#state;
+    if (state === null || state.node !== node || state.holes.length > 0 || state.gap !== null) return -1;
+    return state.highest + 1 < SERIALS ? state.highest + 1 : -1;
+  }
+
+  /** @param last serial of the run */
+  observeRun(last: number, at_ms: number): void {
+    const state = this.#state as NodeState;
+    state.highest = last;
+    state.highest_ms = at_ms;
+    state.suspect = null;
+  }
+
   /** auditd began to write: if the next serial is lower than the last, the machine was booted. */
   daemonStarted(node: ByteText | null): void {
     const state = this.#nodes.get(node);

@@ -110,7 +110,8 @@ export interface Architecture {
   calls: readonly (CallShape | undefined)[];
 }
 
-const TABLE_SIZE = 512;
+/** one more than the highest number that is looked up as it stands */
+export const TABLE_SIZE = 512;
 
 function architecture(code: number, name: string, calls: [number, CallShape][]): Architecture {
   const table: (CallShape | undefined)[] = new Array(TABLE_SIZE).fill(undefined);
@@ -155,6 +156,11 @@ const ARCHITECTURES: readonly Architecture[] = [
   ]),
   architecture(0x40000028, 'arm', [...WITH_16_BIT_IDS, [325, fchownat], [333, fchmodat]]),
 ];
+
+/** By architecture: the numbers of its calls that relabel. */
+export const RELABEL_NUMBERS: readonly { code: number; numbers: readonly number[] }[] = ARCHITECTURES.map(
+  ({ code, calls }) => ({ code, numbers: [...calls.keys()].filter((number) => calls[number] !== undefined) }),
+);
 
 /** x32 programs set this bit on x86_64's numbers. */
 const X32_BIT = 0x40000000;
