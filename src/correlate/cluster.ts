@@ -6,9 +6,9 @@ import type { Entry } from './entry.js';
 import { Families, type Family, guestsNamedBy } from './family.js';
 import { type FileCall, fileCall } from './file-call.js';
 import { FileIndex } from './file-index.js';
-import { GuestNames } from './guest-names.js';
+import { GuestNames, onlyGuestOf } from './guest-names.js';
 import { HostLog } from './host-log.js';
-import { imagesOf } from './images.js';
+import { imagesOf, type Statements } from './images.js';
 import type { Evidence, GuestConclusions } from './judge-family.js';
 import { Slicer } from './slice.js';
 import { StorageMap, type StorageOverrides } from './storage.js';
@@ -29,7 +29,7 @@ export class Cluster {
   private readonly overrides: StorageOverrides;
   private readonly hosts = new Map<string, HostLog>();
   private readonly calls: FileCall[] = [];
-  private readonly denials: EventOf<'AccessDenied'>[] = [];
+  private readonly denials: Entry[] = [];
   private fresh: Entry[] = [];
   /** hosts of which an event was replaced by a fuller copy of it */
   private readonly stale = new Set<string>();
@@ -112,7 +112,7 @@ export class Cluster {
         continue;
       }
       if (event.kind === 'AccessDenied') {
-        this.denials.push(event);
+        this.denials.push(entry);
         this.files.addDenial(event);
         continue;
       }
@@ -140,14 +140,15 @@ export class Cluster {
   /** @returns false when the index of files has to be made anew */
   private stateUses(families: Iterable<Family>): boolean {
     const slicer = new Slicer(this.hosts.values());
+    const hosts = this.hostNames();
     for (const family of families) {
       if (!family.areUsesStale) continue;
-      const records = [...slicer.of(family, []).records.values()];
-      const { uses, complete } = imagesOf(records, new GuestNames(family, records));
-      family.uses = uses;
-      family.isUnlisted = family.uuids.size !== 1 || !complete.has([...family.uuids][0] as string);
+      const only = onlyGuestOf(family);
+      const statements = only === null ? statementsOf(family, slicer) : statementsOfOnly(family, only, hosts);
+      family.images = imagesOf(statements);
+      family.isUnlisted = only === null || !family.images.complete.has(only);
       family.areUsesStale = false;
-      if (!this.files.setUses(family, uses)) return false;
+      if (!this.files.setUses(family, family.images.uses)) return false;
     }
     return true;
   }
@@ -156,7 +157,7 @@ export class Cluster {
   private rebuildFiles(): void {
     this.storages = new StorageMap(this.hosts, this.overrides);
     this.files = new FileIndex(this.storages);
-    for (const event of this.denials) this.files.addDenial(event);
+    for (const { event } of this.denials) this.files.addDenial(event as EventOf<'AccessDenied'>);
     for (const call of this.calls) this.files.addCall(call);
     for (const family of this.families.all) {
       this.dirty.add(family);
@@ -237,4 +238,33 @@ export class Cluster {
   hostReports(): HostReport[] {
     return this.hostNames().map((host) => (this.hosts.get(host) as HostLog).report());
   }
+}
+
+function statementsOf(family: Family, slicer: Slicer): Statements[] {
+  const records = [...slicer.of(family, []).records.values()];
+  const names = new GuestNames(family, records);
+  return records.map((record) => ({
+    host: record.host,
+    stated: record.own.flatMap((position) => {
+      const event = record.events[position];
+      if (event?.kind !== 'ImageAssigned') return [];
+      const guest = names.key(record.host, position, event.body.guest);
+      return guest === null ? [] : [{ guest, event }];
+    }),
+    guests: names.guestsOf(record.host),
+  }));
+}
+
+/** Of a family of one nobody else can be meant, whatever a name stands for where. */
+function statementsOfOnly(family: Family, guest: string, hosts: readonly string[]): Statements[] {
+  const guests = new Set([guest]);
+  return hosts
+    .filter((host) => family.byHost.has(host))
+    .map((host) => ({
+      host,
+      stated: family
+        .entriesOf(host)
+        .flatMap(({ event }) => (event.kind === 'ImageAssigned' ? [{ guest, event }] : [])),
+      guests,
+    }));
 }

@@ -93,6 +93,21 @@ describe('a revision', () => {
     expect(guestsOf(decide(state).timeline)).toBeGreaterThan(1);
   });
 
+  it('says what the better of two copies says, whichever came first', () => {
+    const lost = removeAndMarkGap(events, (event) => event.kind === 'LifecycleChanged');
+    const copies = lost.map((event) =>
+      event.kind === 'GapDetected'
+        ? { ...event, sequence: event.sequence - 1, body: { ...event.body, lost: 77, from: null } }
+        : event,
+    );
+    const state = createState();
+    for (const event of lost) evolve(state, event);
+    revise(state);
+    for (const event of copies) evolve(state, event);
+    revise(state);
+    expect(decide(state)).toEqual(reportOn(copies));
+  });
+
   it('rests on every host of its cluster, up to its last event there or the latest anywhere', () => {
     const state = createState();
     for (const event of events) evolve(state, event);
