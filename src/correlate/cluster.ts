@@ -1,7 +1,7 @@
 import { groupBy } from '../domain/group.js';
 import type { GuestRef, HostReport } from '../domain/report.js';
 import type { EventOf } from '../events/event.js';
-import type { ClockBounds } from './clock-bounds.js';
+import { ClockRelations } from './clock-alignment.js';
 import type { Entry } from './entry.js';
 import { Families, type Family, guestsNamedBy } from './family.js';
 import { type FileCall, fileCall } from './file-call.js';
@@ -9,7 +9,7 @@ import { FileIndex } from './file-index.js';
 import { GuestNames, onlyGuestOf } from './guest-names.js';
 import { HostLog } from './host-log.js';
 import { imagesOf, type Statements } from './images.js';
-import type { Evidence, GuestConclusions } from './judge-family.js';
+import type { Evidence } from './judge-family.js';
 import { Slicer } from './slice.js';
 import { StorageMap, type StorageOverrides } from './storage.js';
 
@@ -26,6 +26,8 @@ export class Cluster {
   readonly name: string;
   readonly dirty = new Set<Family>();
   readonly families: Families;
+  /** what the hand-overs of the families that were revised say about the clocks */
+  readonly clocks = new ClockRelations<Family>();
   private readonly overrides: StorageOverrides;
   private readonly hosts = new Map<string, HostLog>();
   private readonly calls: FileCall[] = [];
@@ -36,7 +38,6 @@ export class Cluster {
   private storages: StorageMap;
   private files: FileIndex;
   private unproven = new Set<Entry>();
-  private readonly clocks = new Map<Family, ClockBounds[]>();
 
   constructor(name: string, overrides: StorageOverrides) {
     this.name = name;
@@ -197,6 +198,7 @@ export class Cluster {
   }
 
   private unprovenInOrder(): Entry[] {
+    if (this.unproven.size === 0) return [];
     return [...this.hosts.values()]
       .sort((a, b) => (a.host < b.host ? -1 : 1))
       .flatMap((log) => log.announcements.filter((entry) => this.unproven.has(entry)));
@@ -204,17 +206,6 @@ export class Cluster {
 
   hostNames(): string[] {
     return [...this.hosts.keys()].sort();
-  }
-
-  /** Keeps what the guests' hand-overs say about the clocks. */
-  relateClocks(family: Family, guests: readonly GuestConclusions[]): void {
-    const bounds = guests.flatMap((guest) => (guest.bounds.isEmpty ? [] : [guest.bounds]));
-    if (bounds.length > 0) this.clocks.set(family, bounds);
-    else this.clocks.delete(family);
-  }
-
-  *clockBounds(): Iterable<ClockBounds> {
-    for (const bounds of this.clocks.values()) yield* bounds;
   }
 
   watermarks(): Map<string, number> {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createState, decide, evolve } from '../../src/correlate/correlate.js';
+import {
+  type CorrelatorState,
+  createState,
+  decide,
+  evolve,
+  retained,
+} from '../../src/correlate/correlate.js';
 import { restsOn, revise, watermarks } from '../../src/correlate/revise.js';
 import type { TimelineEntry } from '../../src/domain/report.js';
 import type { Event } from '../../src/events/event.js';
@@ -70,6 +76,12 @@ describe('the report', () => {
   });
 });
 
+function stateOf(events: readonly Event[]): CorrelatorState {
+  const state = createState();
+  for (const event of events) evolve(state, event);
+  return state;
+}
+
 describe('a revision', () => {
   const { events } = simulate(randomPlan(3, { complete: true }));
 
@@ -106,6 +118,15 @@ describe('a revision', () => {
     for (const event of copies) evolve(state, event);
     revise(state);
     expect(decide(state)).toEqual(reportOn(copies));
+  });
+
+  it('goes on where it was from the retained events', () => {
+    const state = createState();
+    for (const event of [...events, ...events]) evolve(state, event);
+    revise(state);
+    const restored = createState();
+    for (const event of retained(state)) evolve(restored, event);
+    expect(revise(restored)).toEqual(revise(stateOf(events)));
   });
 
   it('rests on every host of its cluster, up to its last event there or the latest anywhere', () => {
