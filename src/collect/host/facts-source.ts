@@ -79,7 +79,9 @@ export class HostFactsSource implements Source {
 
   /** Guests came or went. */
   refresh(): void {
-    if (this.asked === 'nothing') this.asked = 'refresh';
+    // more than that is on its way already
+    if (this.asked !== 'nothing') return;
+    this.asked = 'refresh';
     this.wake();
   }
 

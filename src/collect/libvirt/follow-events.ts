@@ -66,8 +66,9 @@ export class EventFollower implements Source {
       const run = new FollowedRun(this.options, output, kept, missed);
       this.followed = run;
       const ended = await run.run(signal);
-      this.followed = null;
+      // the last watermark stands when it ends because it was told to
       if (signal.aborted) break;
+      this.followed = null;
       missed = run.missedAfter(ended);
       if (run.ranFor_us() > STEADY_US) backOff.reset();
       output.down(ended.failure ?? (ended.said || 'virsh ended'));

@@ -82,6 +82,8 @@ export class FollowedRun {
     this.reader.end();
     this.tellRejected(this.options.clock.now_us());
     await this.handOn(signal);
+    const told_us = this.watermark_us();
+    if (told_us !== null) this.kept.seen_us = Math.max(told_us, this.kept.seen_us ?? told_us);
     return ending;
   }
 

@@ -92,10 +92,13 @@ describe('EventFollower', () => {
     const virsh = new StandInVirsh();
     const log = virsh.file('log', line);
     virsh.run(1, `cat ${log}; ${STAYS}`).run(2, `cat ${log}; ${STAYS}`);
-    const first = start(follower(virsh).source);
-    await vi.waitFor(() => expect(first.received.events).toHaveLength(1), PATIENCE);
+    const { source } = follower(virsh);
+    const first = start(source);
+    await vi.waitFor(() => expect(source.watermark_us()).not.toBeNull(), PATIENCE);
     await first.stop();
     const { seen_us } = JSON.parse(String(first.received.checkpoint)) as { seen_us: number };
+    // what was vouched for stands, and the gap begins where that ends
+    expect(source.watermark_us()).toBe(seen_us);
     const second = start(follower(virsh).source, first.received.checkpoint);
     await vi.waitFor(() => expect(second.received.events).toHaveLength(2), PATIENCE);
     const [gap] = second.received.of('GapDetected');
