@@ -60,11 +60,13 @@ export async function forward(options: ForwardOptions): Promise<void> {
 
 /** Tries for as long as it takes. */
 async function send(batch: readonly LogRecord[], options: ForwardOptions): Promise<Output[]> {
-  const { to, metrics, condition, logger, signal } = options;
+  const { spool, to, metrics, condition, logger, signal } = options;
   const dead: Output[] = [];
   let left = batch;
   let wait_ms = RETRY_MS_MIN;
   while (left.length > 0) {
+    const waiting = (await spool.lag(FORWARD_GROUP, 'events')).records;
+    metrics.event_log_lag_events.set({ group: FORWARD_GROUP }, waiting);
     try {
       await to.appendTo(
         'events',
@@ -72,6 +74,8 @@ async function send(batch: readonly LogRecord[], options: ForwardOptions): Promi
       );
       metrics.forward_events_total.inc(left.length);
       metrics.forward_last_success_timestamp_seconds.setToCurrentTime();
+      // the spool counts this batch until it is told that it is dealt with
+      metrics.event_log_lag_events.set({ group: FORWARD_GROUP }, Math.max(0, waiting - batch.length));
       condition.ready();
       left = [];
     } catch (error) {

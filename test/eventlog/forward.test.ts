@@ -136,10 +136,13 @@ describeWithKafka('a forwarder', () => {
     while (refused === null) await add(10).catch((error) => (refused = error));
     expect(refused).toMatchObject({ code: 'MA_LOG_FULL' });
     expect(lag()).toBe(names.length - 20);
+    const shown = async () => (await of.event_log_lag_events.get()).values[0]?.value;
+    await eventually('the backlog is shown', async () => (await shown()) === names.length - 20);
     await broker.restart();
     await eventually('all is sent', async () => lag() === 0);
     await add(10);
     await eventually('there is room again', async () => lag() === 0);
+    expect(await shown()).toBe(0);
     stop.abort();
     await running;
     expect(health.isReady).toBe(true);

@@ -4,7 +4,7 @@
  * Invariants:
  * - A cluster's events are in one partition, the same number in every topic, by the hash of the key. What a processor
  *   makes of a partition goes to that partition of the other topics.
- * - A batch is one transaction: its outputs, its records of `state` and its position.
+ * - A transaction holds whole batches: their outputs, their records of `state` and the position after them.
  * - Every input partition of a group has one transactional id. Whoever takes the partition over takes the id over, and
  *   the brokers refuse every other writer from then on; only then are position and state read.
  * - The position is the group's committed offset and nothing else. What kafkajs' consumer remembers counts for nothing.

@@ -88,9 +88,11 @@ export class Membership {
     const crashed = new Promise<unknown>((resolve) => {
       consumer.on(consumer.events.CRASH, ({ payload }) => resolve(payload.error));
     });
+    // nothing may be left behind on the signal, however often this happens
+    const settled = new AbortController();
     const left = new Promise<null>((resolve) => {
       if (this.#ended.signal.aborted) resolve(null);
-      this.#ended.signal.addEventListener('abort', () => resolve(null), { once: true });
+      this.#ended.signal.addEventListener('abort', () => resolve(null), { signal: settled.signal });
     });
     consumer.on(consumer.events.HEARTBEAT, () => this.#confirm());
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -109,6 +111,7 @@ export class Membership {
     } catch (error) {
       return explained(error, group);
     } finally {
+      settled.abort();
       await consumer.disconnect().catch(() => {});
     }
   }

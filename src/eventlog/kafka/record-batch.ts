@@ -59,7 +59,7 @@ export interface ReadRecords {
  */
 export function readRecordBatches(
   bytes: Buffer,
-  place: { topic: Topic; partition: number; from: number },
+  place: Place,
   aborted: readonly AbortedTransaction[],
 ): ReadRecords {
   const { from } = place;
@@ -83,12 +83,12 @@ export function readRecordBatches(
     if ((attributes & IS_CONTROL) !== 0) {
       if (isAbort(batch)) open.delete(producer);
     } else if ((attributes & IS_TRANSACTIONAL) === 0 || !open.has(producer))
-      readInto(records, batch, attributes, place, base);
+      for (const record of recordsOf(batch, attributes, place, base)) records.push(record);
   }
   return { records, next };
 }
 
-function check(batch: Buffer, place: { topic: Topic; partition: number }, base: number): void {
+function check(batch: Buffer, place: Place, base: number): void {
   const where = `topic ${place.topic}, partition ${place.partition}, offset ${base}`;
   if (batch.length < RECORDS_AT || batch.readInt8(MAGIC_AT) !== 2)
     throw new MigrationAuditError('MA_LOG_DAMAGED', where, 'it is no record batch of format 2');
@@ -96,19 +96,43 @@ function check(batch: Buffer, place: { topic: Topic; partition: number }, base: 
     throw new MigrationAuditError('MA_LOG_DAMAGED', where, 'the checksum of the record batch is wrong');
 }
 
-function readInto(
-  records: LogRecord[],
+interface Place {
+  topic: Topic;
+  partition: number;
+  from: number;
+}
+
+/** Its checksum is right and what it holds is not: whoever may write to the topic can make such a batch. */
+class Unreadable extends Error {}
+
+/**
+ * What cannot be read comes as one record, the whole batch its value: the handler will not know it for an event, and
+ * put it to the dead letters. It must neither be lost nor hold up the partition.
+ */
+function recordsOf(batch: Buffer, attributes: number, place: Place, base: number): LogRecord[] {
+  try {
+    return readRecords(batch, attributes, place, base);
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+    if (base < place.from) return [];
+    const { topic, partition } = place;
+    const appended_us = 1000 * number(batch.readBigInt64BE(MAX_TIMESTAMP_AT));
+    return [{ topic, partition, offset: base, key: '', value: batch, appended_us }];
+  }
+}
+
+function readRecords(
   batch: Buffer,
   attributes: number,
-  { topic, partition, from }: { topic: Topic; partition: number; from: number },
+  { topic, partition, from }: Place,
   base: number,
-): void {
-  const where = `topic ${topic}, partition ${partition}, offset ${base}`;
+): LogRecord[] {
+  const records: LogRecord[] = [];
   const count = batch.readInt32BE(COUNT_AT);
   const base_ms = number(batch.readBigInt64BE(BASE_TIMESTAMP_AT));
   const append_ms =
     (attributes & IS_APPEND_TIME) === 0 ? null : number(batch.readBigInt64BE(MAX_TIMESTAMP_AT));
-  const cursor = new Cursor(unpacked(batch.subarray(RECORDS_AT), attributes & COMPRESSION, where), where);
+  const cursor = new Cursor(unpacked(batch.subarray(RECORDS_AT), attributes & COMPRESSION));
   for (let read = 0; read < count; read++) {
     const length = cursor.varint();
     const end = cursor.at + length;
@@ -123,24 +147,22 @@ function readInto(
     }
     cursor.skip(end - cursor.at);
   }
+  return records;
 }
 
-function unpacked(bytes: Buffer, compression: number, where: string): Buffer {
+function unpacked(bytes: Buffer, compression: number): Buffer {
   if (compression === 0) return bytes;
-  if (compression !== GZIP)
-    throw new MigrationAuditError('MA_LOG_FORMAT', where, `it is compressed by method ${compression}`, {
-      hint: 'set compression.type of the topic to producer, and let only migration-audit write to it',
-    });
+  if (compression !== GZIP) throw new Unreadable(`compressed by method ${compression}`);
   try {
     return gunzipSync(bytes, { maxOutputLength: UNPACKED_BYTES_MAX });
   } catch (cause) {
-    throw new MigrationAuditError('MA_LOG_DAMAGED', where, 'it cannot be unpacked', { cause });
+    throw new Unreadable('cannot be unpacked', { cause });
   }
 }
 
 /** The one record of a control batch: its key is a version i16 and a kind i16. */
 function isAbort(batch: Buffer): boolean {
-  const cursor = new Cursor(batch.subarray(RECORDS_AT), 'a control batch');
+  const cursor = new Cursor(batch.subarray(RECORDS_AT));
   cursor.varint();
   cursor.skip(1);
   cursor.varint();
@@ -152,11 +174,9 @@ function isAbort(batch: Buffer): boolean {
 class Cursor {
   at = 0;
   readonly #bytes: Buffer;
-  readonly #where: string;
 
-  constructor(bytes: Buffer, where: string) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#where = where;
   }
 
   /** Exact up to 2^53, as every offset, length and time is. */
@@ -165,7 +185,7 @@ class Cursor {
     let scale = 1;
     for (;;) {
       const byte = this.#bytes[this.at++];
-      if (byte === undefined || scale > 2 ** 63) throw this.#broken();
+      if (byte === undefined || scale > 2 ** 63) throw new Unreadable('a number has no end');
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
       scale *= 128;
@@ -182,11 +202,7 @@ class Cursor {
 
   skip(count: number): void {
     this.at += count;
-    if (count < 0 || this.at > this.#bytes.length) throw this.#broken();
-  }
-
-  #broken(): MigrationAuditError {
-    return new MigrationAuditError('MA_LOG_DAMAGED', this.#where, 'a record ends beyond its batch');
+    if (count < 0 || this.at > this.#bytes.length) throw new Unreadable('a record ends beyond its batch');
   }
 }
 

@@ -92,7 +92,7 @@ describeWithKafka(`a fleet in trouble, seed ${SEED} (CHAOS_SEED)`, { timeout: 18
     await expectNoAnomaly();
   });
 
-  it(`with the broker killed, and away for ${BROKER_AWAY_MS / 1000} s, loses nothing and goes on`, async () => {
+  it(`with the broker killed, away for ${BROKER_AWAY_MS / 1000} s, and then restarted, loses nothing and goes on`, async () => {
     const first = copier();
     copier();
     await first.until('took', 10);
@@ -102,6 +102,10 @@ describeWithKafka(`a fleet in trouble, seed ${SEED} (CHAOS_SEED)`, { timeout: 18
     const before = first.said('took').length;
     await first.until('took', before + 10);
     expect(source.failures).toBeGreaterThan(0);
+    await broker.stop();
+    await broker.restart();
+    const again = first.said('took').length;
+    await first.until('took', again + 10);
     await expectNoAnomaly();
   });
 });

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MigrationAuditError } from '../../../src/domain/errors.js';
+import { crc32c } from '../../../src/eventlog/crc32c.js';
 import { readFetchResponse } from '../../../src/eventlog/kafka/fetch-response.js';
 import { readRecordBatches } from '../../../src/eventlog/kafka/record-batch.js';
 
@@ -50,6 +51,21 @@ describe('a record batch', () => {
     expect(read(await batchOf(values), 2).records.map(({ value }) => value.toString())).toEqual(['c']);
   });
 
+  it('that nobody can read comes as one record, once, with all its bytes', async () => {
+    const whole = await batchOf([Buffer.from('a'), Buffer.from('b')]);
+    const snappy = withChecksum(whole, (bytes) => bytes.writeInt16BE(2, 21));
+    const notGzip = withChecksum(whole, (bytes) => bytes.writeInt16BE(1, 21));
+    const cut = withChecksum(whole, (bytes) => bytes.writeInt32BE(3, 57));
+    for (const batch of [snappy, notGzip, cut]) {
+      const both = Buffer.concat([batch, at(2, whole)]);
+      expect(read(both)).toMatchObject({
+        next: 4,
+        records: [{ offset: 0, key: '', value: batch }, { offset: 2 }, { offset: 3 }],
+      });
+      expect(read(both, 1).records.map(({ offset }) => offset)).toEqual([2, 3]);
+    }
+  });
+
   it('that was cut off is left for the next answer', async () => {
     const whole = await batchOf([Buffer.from('a')]);
     const both = Buffer.concat([whole, whole.subarray(0, whole.length - 1)]);
@@ -89,6 +105,20 @@ describe('an answer to a fetch', () => {
     );
   });
 });
+
+/** The checksum covers what follows it. */
+function withChecksum(batch: Buffer, change: (bytes: Buffer) => void): Buffer {
+  const bytes = Buffer.from(batch);
+  change(bytes);
+  bytes.writeUInt32BE(crc32c(bytes.subarray(21)), 17);
+  return bytes;
+}
+
+function at(offset: number, batch: Buffer): Buffer {
+  const bytes = Buffer.from(batch);
+  bytes.writeBigInt64BE(BigInt(offset), 0);
+  return bytes;
+}
 
 function readsOrRefuses(bytes: Buffer): void {
   try {
