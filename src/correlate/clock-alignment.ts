@@ -5,9 +5,7 @@ import { ClockBounds } from './clock-bounds.js';
  * host's times. A clock that agrees with what hand-overs say of it is left alone, so that the printed times are the
  * ones in the logs.
  */
-export function alignClocks(hostNames: Iterable<string>, all: Iterable<ClockBounds>): Map<string, number> {
-  const together = new ClockBounds();
-  for (const bounds of all) together.meet(bounds);
+export function alignClocks(hostNames: Iterable<string>, together: ClockBounds): Map<string, number> {
   const offsets = new Map<string, number>();
   const hosts = [...hostNames].sort();
   for (const start of hosts) {
@@ -34,4 +32,32 @@ function nearestToZero(low: number, high: number): number {
   if (low > high) return Math.round((low + high) / 2);
   if (low <= 0 && high >= 0) return 0;
   return low > 0 ? low : high;
+}
+
+/** What all guests' hand-overs together say about the clocks, kept while guests are judged again and again. */
+export class ClockRelations<Key> {
+  private readonly of = new Map<Key, readonly ClockBounds[]>();
+  /** null when a guest says less than it did: then all have to be asked again */
+  private met: ClockBounds | null = new ClockBounds();
+
+  set(key: Key, bounds: readonly ClockBounds[]): void {
+    const said = bounds.filter((each) => !each.isEmpty);
+    const former = this.of.get(key) ?? [];
+    if (said.length === 0) this.of.delete(key);
+    else this.of.set(key, said);
+    if (former.some((each) => !said.some((other) => other.isWithin(each)))) this.met = null;
+    for (const each of said) this.met?.meet(each);
+  }
+
+  delete(key: Key): void {
+    this.set(key, []);
+  }
+
+  get together(): ClockBounds {
+    if (this.met === null) {
+      this.met = new ClockBounds();
+      for (const all of this.of.values()) for (const each of all) this.met.meet(each);
+    }
+    return this.met;
+  }
 }

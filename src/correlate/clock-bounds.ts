@@ -39,6 +39,15 @@ export class ClockBounds {
     return this.upper.size === 0;
   }
 
+  /** Whatever the other excludes this excludes, too. */
+  isWithin(other: ClockBounds): boolean {
+    for (const [a, row] of other.upper) {
+      const own = this.upper.get(a);
+      for (const [b, bound] of row) if ((own?.get(b) ?? Number.POSITIVE_INFINITY) > bound) return false;
+    }
+    return true;
+  }
+
   /** Keeps of every bound the tighter one; what the two say together is not worked out. */
   meet(other: ClockBounds): void {
     for (const [a, row] of other.upper) {

@@ -1,15 +1,15 @@
 import { groupBy } from '../domain/group.js';
 import type { GuestRef, HostReport } from '../domain/report.js';
 import type { EventOf } from '../events/event.js';
-import type { ClockBounds } from './clock-bounds.js';
+import { ClockRelations } from './clock-alignment.js';
 import type { Entry } from './entry.js';
 import { Families, type Family, guestsNamedBy } from './family.js';
 import { type FileCall, fileCall } from './file-call.js';
 import { FileIndex } from './file-index.js';
-import { GuestNames } from './guest-names.js';
+import { GuestNames, onlyGuestOf } from './guest-names.js';
 import { HostLog } from './host-log.js';
-import { imagesOf } from './images.js';
-import type { Evidence, GuestConclusions } from './judge-family.js';
+import { imagesOf, type Statements } from './images.js';
+import type { Evidence } from './judge-family.js';
 import { Slicer } from './slice.js';
 import { StorageMap, type StorageOverrides } from './storage.js';
 
@@ -26,17 +26,18 @@ export class Cluster {
   readonly name: string;
   readonly dirty = new Set<Family>();
   readonly families: Families;
+  /** what the hand-overs of the families that were revised say about the clocks */
+  readonly clocks = new ClockRelations<Family>();
   private readonly overrides: StorageOverrides;
   private readonly hosts = new Map<string, HostLog>();
   private readonly calls: FileCall[] = [];
-  private readonly denials: EventOf<'AccessDenied'>[] = [];
+  private readonly denials: Entry[] = [];
   private fresh: Entry[] = [];
   /** hosts of which an event was replaced by a fuller copy of it */
   private readonly stale = new Set<string>();
   private storages: StorageMap;
   private files: FileIndex;
   private unproven = new Set<Entry>();
-  private readonly clocks = new Map<Family, ClockBounds[]>();
 
   constructor(name: string, overrides: StorageOverrides) {
     this.name = name;
@@ -112,7 +113,7 @@ export class Cluster {
         continue;
       }
       if (event.kind === 'AccessDenied') {
-        this.denials.push(event);
+        this.denials.push(entry);
         this.files.addDenial(event);
         continue;
       }
@@ -140,14 +141,15 @@ export class Cluster {
   /** @returns false when the index of files has to be made anew */
   private stateUses(families: Iterable<Family>): boolean {
     const slicer = new Slicer(this.hosts.values());
+    const hosts = this.hostNames();
     for (const family of families) {
       if (!family.areUsesStale) continue;
-      const records = [...slicer.of(family, []).records.values()];
-      const { uses, complete } = imagesOf(records, new GuestNames(family, records));
-      family.uses = uses;
-      family.isUnlisted = family.uuids.size !== 1 || !complete.has([...family.uuids][0] as string);
+      const only = onlyGuestOf(family);
+      const statements = only === null ? statementsOf(family, slicer) : statementsOfOnly(family, only, hosts);
+      family.images = imagesOf(statements);
+      family.isUnlisted = only === null || !family.images.complete.has(only);
       family.areUsesStale = false;
-      if (!this.files.setUses(family, uses)) return false;
+      if (!this.files.setUses(family, family.images.uses)) return false;
     }
     return true;
   }
@@ -156,7 +158,7 @@ export class Cluster {
   private rebuildFiles(): void {
     this.storages = new StorageMap(this.hosts, this.overrides);
     this.files = new FileIndex(this.storages);
-    for (const event of this.denials) this.files.addDenial(event);
+    for (const { event } of this.denials) this.files.addDenial(event as EventOf<'AccessDenied'>);
     for (const call of this.calls) this.files.addCall(call);
     for (const family of this.families.all) {
       this.dirty.add(family);
@@ -196,6 +198,7 @@ export class Cluster {
   }
 
   private unprovenInOrder(): Entry[] {
+    if (this.unproven.size === 0) return [];
     return [...this.hosts.values()]
       .sort((a, b) => (a.host < b.host ? -1 : 1))
       .flatMap((log) => log.announcements.filter((entry) => this.unproven.has(entry)));
@@ -203,17 +206,6 @@ export class Cluster {
 
   hostNames(): string[] {
     return [...this.hosts.keys()].sort();
-  }
-
-  /** Keeps what the guests' hand-overs say about the clocks. */
-  relateClocks(family: Family, guests: readonly GuestConclusions[]): void {
-    const bounds = guests.flatMap((guest) => (guest.bounds.isEmpty ? [] : [guest.bounds]));
-    if (bounds.length > 0) this.clocks.set(family, bounds);
-    else this.clocks.delete(family);
-  }
-
-  *clockBounds(): Iterable<ClockBounds> {
-    for (const bounds of this.clocks.values()) yield* bounds;
   }
 
   watermarks(): Map<string, number> {
@@ -237,4 +229,33 @@ export class Cluster {
   hostReports(): HostReport[] {
     return this.hostNames().map((host) => (this.hosts.get(host) as HostLog).report());
   }
+}
+
+function statementsOf(family: Family, slicer: Slicer): Statements[] {
+  const records = [...slicer.of(family, []).records.values()];
+  const names = new GuestNames(family, records);
+  return records.map((record) => ({
+    host: record.host,
+    stated: record.own.flatMap((position) => {
+      const event = record.events[position];
+      if (event?.kind !== 'ImageAssigned') return [];
+      const guest = names.key(record.host, position, event.body.guest);
+      return guest === null ? [] : [{ guest, event }];
+    }),
+    guests: names.guestsOf(record.host),
+  }));
+}
+
+/** Of a family of one nobody else can be meant, whatever a name stands for where. */
+function statementsOfOnly(family: Family, guest: string, hosts: readonly string[]): Statements[] {
+  const guests = new Set([guest]);
+  return hosts
+    .filter((host) => family.byHost.has(host))
+    .map((host) => ({
+      host,
+      stated: family
+        .entriesOf(host)
+        .flatMap(({ event }) => (event.kind === 'ImageAssigned' ? [{ guest, event }] : [])),
+      guests,
+    }));
 }

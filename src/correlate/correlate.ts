@@ -3,6 +3,7 @@ import type { FindingReport, RelabelReport, Report } from '../domain/report.js';
 import type { Severity } from '../domain/verdict.js';
 import type { Event } from '../events/event.js';
 import { alignClocks } from './clock-alignment.js';
+import { ClockBounds } from './clock-bounds.js';
 import { Cluster } from './cluster.js';
 import type { Entry } from './entry.js';
 import type { FileCall } from './file-call.js';
@@ -58,6 +59,13 @@ function compareCopies(a: Event, b: Event): number {
   );
 }
 
+/**
+ * What the state was made of, each event once: it is a function of these alone, so taking them in again gives it back.
+ */
+export function* retained(state: CorrelatorState): Iterable<Event> {
+  for (const { event } of state.entries.values()) yield event;
+}
+
 /** Everything that can be said about the events taken in so far; each cluster is a world of its own. */
 export function decide(state: CorrelatorState): Report {
   const report: Report = { hosts: [], migrations: [], relabels: [], findings: [], timeline: [] };
@@ -73,10 +81,9 @@ function decideCluster(cluster: Cluster, report: Report): void {
   const guests: GuestConclusions[] = [];
   for (const family of cluster.families.all) guests.push(...judgeFamily(family, evidence));
   guests.sort((a, b) => (a.key < b.key ? -1 : 1));
-  const offsets = alignClocks(
-    cluster.hostNames(),
-    guests.map(({ bounds }) => bounds),
-  );
+  const clocks = new ClockBounds();
+  for (const { bounds } of guests) clocks.meet(bounds);
+  const offsets = alignClocks(cluster.hostNames(), clocks);
   report.hosts.push(...cluster.hostReports());
   const worst = new Map<FileCall, RelabelReport>();
   for (const guest of guests) {

@@ -3,7 +3,7 @@ import { getOrMake } from '../domain/group.js';
 import type { Event, GuestName, ListedGuest } from '../events/event.js';
 import { compareEntries, type Entry } from './entry.js';
 import type { FileCall } from './file-call.js';
-import type { ImageUse } from './images.js';
+import type { Images } from './images.js';
 
 /**
  * Guests that records may mean each other by: those that ever shared a name or a UUID, nearly always one guest. What
@@ -17,7 +17,7 @@ export class Family {
   /** of lists of guests, those of them that are of this family */
   readonly listed = new Map<Entry, ListedGuest[]>();
   /** its images, as stated when it was last looked at */
-  uses: ImageUse[] = [];
+  images: Images = { uses: [], complete: new Set() };
   /** an image was stated, or a host or name was met for the first time */
   areUsesStale = true;
   /** a guest of it has no complete list of images */

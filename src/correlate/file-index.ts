@@ -57,7 +57,8 @@ export class FileIndex {
   }
 
   addCall(call: FileCall): void {
-    const { event } = call;
+    const event = call.entry.event as FileCall['event'];
+    call.event = event;
     call.keys = this.keys.ofEvent(event.host, event);
     call.file = null;
     call.isDoubtful = false;

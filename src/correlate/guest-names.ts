@@ -22,7 +22,7 @@ export class GuestNames {
   constructor(family: Family, records: readonly HostRecord[]) {
     const [uuid] = family.uuids;
     const [name] = family.names;
-    this.only = family.uuids.size > 1 ? null : (uuid ?? `${NAME_ONLY}${name}`);
+    this.only = onlyGuestOf(family);
     if (this.only !== null) {
       if (uuid !== undefined && name !== undefined)
         this.nameOf.set(uuid, [...family.names].sort()[0] as ByteText);
@@ -74,10 +74,9 @@ export class GuestNames {
     return `${NAME_ONLY}${guest.name}`;
   }
 
-  /** Guests that the host's own record names. */
-  guestsOf(record: HostRecord): ReadonlySet<string> {
-    if (this.only === null) return this.namedOn.get(record.host) ?? NOBODY;
-    return record.own.some((position) => isNaming(record, position)) ? new Set([this.only]) : NOBODY;
+  /** Guests that a host's record names, of a family of several. */
+  guestsOf(host: string): ReadonlySet<string> {
+    return this.namedOn.get(host) ?? NOBODY;
   }
 
   ref(key: string): GuestRef {
@@ -86,12 +85,13 @@ export class GuestNames {
   }
 }
 
+/** The key of the only guest of a family, whatever it is called; null where there are several. */
+export function onlyGuestOf({ uuids, names }: Family): string | null {
+  const [uuid] = uuids;
+  const [name] = names;
+  return uuids.size > 1 ? null : (uuid ?? `${NAME_ONLY}${name}`);
+}
+
 const NAME_ONLY = 'name:';
 
 const NOBODY: ReadonlySet<string> = new Set();
-
-function isNaming(record: HostRecord, position: number): boolean {
-  return guestsNamedBy(record.events[position] as HostRecord['events'][number]).some(
-    ({ uuid, name }) => uuid !== null || name !== null,
-  );
-}

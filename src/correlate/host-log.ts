@@ -58,6 +58,8 @@ export class HostLog {
   private storageKey = '';
   private factsKey = '';
   private wideKey = '';
+  /** stamp of the first event, whatever it is about; µs */
+  private began_us = 0;
   private firstStamp_us = Number.POSITIVE_INFINITY;
   private lastStamp_us = Number.NEGATIVE_INFINITY;
 
@@ -74,7 +76,9 @@ export class HostLog {
   /** Takes new events in. Afterwards every entry has its time and order. */
   add(entries: readonly Entry[], isStale: boolean): Change {
     const { size } = this;
-    const isMoved = isStale || !this.placeEach(entries, size) ? this.reorder(entries) : false;
+    const isReordered = isStale || !this.placeEach(entries, size);
+    // a copy that took another's place may say anything otherwise
+    const isMoved = (isReordered && this.reorder(entries)) || isStale;
     if (isMoved)
       for (const list of [this.common, this.announcements, this.gapEntries, this.factEntries])
         list.sort(compareEntries);
@@ -91,8 +95,8 @@ export class HostLog {
     const isOther = this.isSaidOtherwise(facts || isMoved);
     return {
       isMoved,
-      forAll: common || gaps || isMoved || isStale || isOther || this.standAtAGap(entries),
-      storages: this.areStoragesOther(facts || isMoved),
+      forAll: common || gaps || isMoved || isOther || this.standAtAGap(entries),
+      storages: this.areStoragesOther(facts || isMoved) || isStale,
     };
   }
 
@@ -118,6 +122,7 @@ export class HostLog {
       const lost = auditLost === null ? 0 : [auditLost.count, auditLost.sinceUs === null];
       this.factsKey = JSON.stringify([facts, [...users], [...groups], [...selinuxBooleans], lost]);
     }
+    this.began_us = this.firstAt_us();
     const key = `${this.streams.size} ${facts.hypervisor} ${this.began_us} ${this.factsKey}`;
     const isOther = key !== this.wideKey;
     this.wideKey = key;
@@ -228,8 +233,7 @@ export class HostLog {
     return found;
   }
 
-  /** Stamp of the first event, whatever it is about; µs. */
-  get began_us(): number {
+  private firstAt_us(): number {
     let first: Entry | undefined;
     for (const { entries } of this.logs.values()) {
       const [entry] = entries;
@@ -264,14 +268,14 @@ export class HostLog {
     return { before_us, after_us };
   }
 
-  private lastTimeUntil(at_us: number): number {
+  private readonly lastTimeUntil = (at_us: number): number => {
     let last = Number.NEGATIVE_INFINITY;
     for (const { entries } of this.logs.values()) {
       const before = entries[lowerBound(entries, ({ time }) => time <= at_us) - 1];
       if (before !== undefined && before.time > last) last = before.time;
     }
     return last;
-  }
+  };
 
   report(): HostReport {
     const isStamped = this.lastStamp_us >= this.firstStamp_us;
@@ -300,7 +304,7 @@ export class HostLog {
       streams: this.streams,
       facts: this.facts,
       began_us: this.began_us,
-      lastTimeUntil: (at_us) => this.lastTimeUntil(at_us),
+      lastTimeUntil: this.lastTimeUntil,
     };
   }
 }

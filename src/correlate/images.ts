@@ -1,7 +1,5 @@
 import type { ByteText } from '../domain/byte-text.js';
-import type { AssignedImage } from '../events/event.js';
-import type { GuestNames } from './guest-names.js';
-import type { HostRecord } from './host-record.js';
+import type { AssignedImage, EventOf } from '../events/event.js';
 
 /** One use of an image by a guest, as one host stated it. */
 export interface ImageUse {
@@ -23,46 +21,48 @@ export interface ImageFile {
 /** How sure the match of a call with an image is. */
 export type Match = 'identity' | 'name' | 'server-name';
 
-/** The images of a family's guests, and which of the guests have at least one complete list of theirs. */
-export function imagesOf(
-  records: readonly HostRecord[],
-  names: GuestNames,
-): { uses: ImageUse[]; complete: Set<string> } {
+/** What a family's guests use, as was stated of them. */
+export interface Images {
+  /** sorted as `compareUses` does */
+  uses: ImageUse[];
+  /** guests with at least one complete list of their images */
+  complete: Set<string>;
+}
+
+/** A host's statements about images, and the guests that it names. */
+export interface Statements {
+  host: string;
+  stated: { guest: string; event: EventOf<'ImageAssigned'> }[];
+  guests: ReadonlySet<string>;
+}
+
+export function imagesOf(statements: readonly Statements[]): Images {
   const uses: ImageUse[] = [];
   const complete = new Set<string>();
-  for (const record of records) {
-    for (const position of record.own) {
-      const event = record.events[position];
-      if (event?.kind !== 'ImageAssigned') continue;
-      const guest = names.key(record.host, position, event.body.guest);
-      if (guest === null) continue;
+  for (const { host, stated } of statements) {
+    for (const { guest, event } of stated) {
       if (event.body.complete) complete.add(guest);
       for (const image of event.body.images) {
         if (image.path === null || image.source === 'network' || image.source === 'volume') continue;
-        uses.push({ guest, host: record.host, image, path: image.path });
+        uses.push({ guest, host, image, path: image.path });
       }
     }
   }
-  if (uses.length > 0) uses.push(...usesElsewhere(uses, records, names));
+  if (uses.length > 0) uses.push(...usesElsewhere(uses, statements));
   return { uses: uses.sort(compareUses), complete };
 }
 
 /** A guest keeps the paths of its images when it moves: what one host stated holds on every host that had it. */
-function usesElsewhere(
-  stated: readonly ImageUse[],
-  records: readonly HostRecord[],
-  names: GuestNames,
-): ImageUse[] {
+function usesElsewhere(stated: readonly ImageUse[], statements: readonly Statements[]): ImageUse[] {
   const known = new Set(stated.map((use) => `${use.guest}\n${use.host}\n${use.path}`));
   const derived: ImageUse[] = [];
-  for (const record of records) {
-    const guests = names.guestsOf(record);
+  for (const { host, guests } of statements) {
     for (const use of stated) {
       if (!guests.has(use.guest)) continue;
-      const key = `${use.guest}\n${record.host}\n${use.path}`;
+      const key = `${use.guest}\n${host}\n${use.path}`;
       if (known.has(key)) continue;
       known.add(key);
-      derived.push({ ...use, host: record.host });
+      derived.push({ ...use, host });
     }
   }
   return derived;

@@ -61,9 +61,12 @@ export interface Suffering {
   paused: boolean;
 }
 
+const UNHARMED: Suffering = { denied: [], paused: false };
+
 const DENIED = /permission denied|operation not permitted|EACCES|EPERM/i;
 
 export function sufferingOf(record: HostRecord, positions: readonly number[]): Suffering {
+  if (positions.length === 0) return UNHARMED;
   const byStream = new Map<string, EventOf<'GuestIoError'>[]>();
   let paused = false;
   for (const position of positions) {

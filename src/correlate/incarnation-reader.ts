@@ -451,6 +451,7 @@ export function readGuestRecord(
   positions: readonly number[],
   names: GuestNames,
 ): GuestRecord {
+  if (positions.length === 0) return { host: record.host, incarnations: [], listedOff: null, definedAt: [] };
   const reader = new IncarnationReader(guest, record);
   let listedOff: number | null = null;
   const definedAt: number[] = [];

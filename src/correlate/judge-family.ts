@@ -8,11 +8,11 @@ import { type Family, guestsNamedBy } from './family.js';
 import type { FileCall } from './file-call.js';
 import type { FileIndex } from './file-index.js';
 import { relabelFindings } from './findings.js';
-import { GuestNames } from './guest-names.js';
+import { GuestNames, onlyGuestOf } from './guest-names.js';
 import type { FleetView, GuestView } from './guest-view.js';
 import type { HostRecord } from './host-record.js';
 import type { ImageCall } from './image-call.js';
-import { type ImageFile, type ImageUse, imagesOf } from './images.js';
+import type { ImageFile, ImageUse } from './images.js';
 import { sufferingOf } from './impact.js';
 import { readGuestRecord } from './incarnation-reader.js';
 import { type Judgement, judge, judgeUnlisted, relabelReport } from './judge.js';
@@ -59,7 +59,7 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
   const { calls, doubtful } = callsFor(family, files);
   const announced = evidence.unproven.filter(({ event }) =>
     event.kind === 'RelabelIntended' && event.body.path !== null
-      ? isImagePath(family.uses, event.body.path, event.host, storages)
+      ? isImagePath(family.images.uses, event.body.path, event.host, storages)
       : false,
   );
   const { records, positions } = evidence.slicer.of(family, [
@@ -68,7 +68,7 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
   ]);
   const all = [...records.values()];
   const names = new GuestNames(family, all);
-  const { uses, complete } = imagesOf(all, names);
+  const { uses, complete } = family.images;
   const usesByGuest = groupBy(uses, ({ guest }) => guest);
   const positionsOf = positionsByGuest(family, all, names);
   const imageCalls = calls.map((call) => imageCall(call, records, positions, files));
@@ -180,12 +180,8 @@ function positionsByGuest(
   records: readonly HostRecord[],
   names: GuestNames,
 ): Map<string, Map<HostRecord, readonly number[]>> {
-  const [uuid] = family.uuids;
-  const [name] = family.names;
-  if (family.uuids.size <= 1) {
-    const key = names.key('', 0, { uuid: uuid ?? null, name: name ?? null });
-    return new Map(key === null ? [] : [[key, new Map(records.map((record) => [record, record.own]))]]);
-  }
+  const only = onlyGuestOf(family);
+  if (only !== null) return new Map([[only, new Map(records.map((record) => [record, record.own]))]]);
   const found = new Map<string, Map<HostRecord, number[]>>();
   const commonOf = new Map<HostRecord, number[]>();
   for (const record of records) {

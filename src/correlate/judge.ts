@@ -274,7 +274,7 @@ function answerFor(
   if (isByLibvirt(body)) for (const need of needs) need.context ??= activeContext(body.before_context);
   const answers = new Set(needs.map((need) => asksWhatIsNeeded(body, need, use)));
   const need = needs[0] ?? null;
-  const certain = new Set(needs.map((each) => JSON.stringify(each))).size === 1;
+  const certain = needs.length === 1 || new Set(needs.map((each) => JSON.stringify(each))).size === 1;
   // where the clocks alone tell the order of the hand-overs, any owner on record may have been the one
   if (custody.ambiguous && answers.has('same')) {
     for (const other of custody.allIncarnations) {

@@ -58,8 +58,12 @@ function reviseCluster(cluster: Cluster): Revision | null {
   const touched = new Set<FileCall>();
   const judged = [...cluster.dirty].map((family) => ({ family, guests: judgeFamily(family, evidence) }));
   cluster.dirty.clear();
-  for (const { family, guests } of judged) cluster.relateClocks(family, guests);
-  const offsets = alignClocks(cluster.hostNames(), cluster.clockBounds());
+  for (const { family, guests } of judged)
+    cluster.clocks.set(
+      family,
+      guests.map(({ bounds }) => bounds),
+    );
+  const offsets = alignClocks(cluster.hostNames(), cluster.clocks.together);
   for (const { family, guests } of judged) tell(family, guests, offsets, revision, touched);
   for (const call of [...touched].sort(compareCalls)) tellCall(call, revision);
   return revision;

@@ -34,15 +34,8 @@ function* hostRows(
   own: readonly number[],
   judged: ReadonlyMap<string, Judgement>,
 ): Iterable<TimelineRow> {
-  const positions = new Set(own);
-  for (const judgement of judged.values()) {
-    if (judgement.call.record === record) positions.add(judgement.call.position);
-  }
-  if (positions.size > 0 || view.custody.incarnationsOf(record.host).length > 0) {
-    for (const position of record.gapPositions) positions.add(position);
-  }
   let run: { entry: TimelineEntry; reason: string; count: number } | null = null;
-  for (const position of [...positions].sort((a, b) => a - b)) {
+  for (const position of positionsShown(view, record, own, judged)) {
     const event = record.events[position] as Event;
     const text = describe(event, judged.get(event.id), view);
     if (text === null) continue;
@@ -66,6 +59,19 @@ function* hostRows(
     run = event.kind === 'GuestIoError' ? { entry, reason: text, count: 1 } : null;
     yield { entry, time_us: record.times[position] as number, position };
   }
+}
+
+function positionsShown(
+  view: GuestView,
+  record: HostRecord,
+  own: readonly number[],
+  judged: ReadonlyMap<string, Judgement>,
+): readonly number[] {
+  const calls = [...judged.values()].filter(({ call }) => call.record === record);
+  const isConcerned = own.length + calls.length > 0 || view.custody.incarnationsOf(record.host).length > 0;
+  if (calls.length === 0 && (!isConcerned || record.gapPositions.length === 0)) return own;
+  const all = new Set([...own, ...calls.map(({ call }) => call.position), ...record.gapPositions]);
+  return [...all].sort((a, b) => a - b);
 }
 
 /** One guest's rows as one list, in the order of the aligned clocks. */

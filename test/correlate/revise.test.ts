@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createState, decide, evolve } from '../../src/correlate/correlate.js';
+import {
+  type CorrelatorState,
+  createState,
+  decide,
+  evolve,
+  retained,
+} from '../../src/correlate/correlate.js';
 import { restsOn, revise, watermarks } from '../../src/correlate/revise.js';
 import type { TimelineEntry } from '../../src/domain/report.js';
 import type { Event } from '../../src/events/event.js';
@@ -70,6 +76,12 @@ describe('the report', () => {
   });
 });
 
+function stateOf(events: readonly Event[]): CorrelatorState {
+  const state = createState();
+  for (const event of events) evolve(state, event);
+  return state;
+}
+
 describe('a revision', () => {
   const { events } = simulate(randomPlan(3, { complete: true }));
 
@@ -91,6 +103,30 @@ describe('a revision', () => {
     const guestsOf = (entries: TimelineEntry[]) => new Set(entries.map(({ guest }) => guest?.uuid)).size;
     expect(guestsOf(revision?.timeline ?? [])).toBe(1);
     expect(guestsOf(decide(state).timeline)).toBeGreaterThan(1);
+  });
+
+  it('says what the better of two copies says, whichever came first', () => {
+    const lost = removeAndMarkGap(events, (event) => event.kind === 'LifecycleChanged');
+    const copies = lost.map((event) =>
+      event.kind === 'GapDetected'
+        ? { ...event, sequence: event.sequence - 1, body: { ...event.body, lost: 77, from: null } }
+        : event,
+    );
+    const state = createState();
+    for (const event of lost) evolve(state, event);
+    revise(state);
+    for (const event of copies) evolve(state, event);
+    revise(state);
+    expect(decide(state)).toEqual(reportOn(copies));
+  });
+
+  it('goes on where it was from the retained events', () => {
+    const state = createState();
+    for (const event of [...events, ...events]) evolve(state, event);
+    revise(state);
+    const restored = createState();
+    for (const event of retained(state)) evolve(restored, event);
+    expect(revise(restored)).toEqual(revise(stateOf(events)));
   });
 
   it('rests on every host of its cluster, up to its last event there or the latest anywhere', () => {
