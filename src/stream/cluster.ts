@@ -69,12 +69,14 @@ export class Cluster {
     }
   }
 
-  /** Takes a batch in and judges once. */
+  /** Takes a batch in and judges once; before the first one also what was restored. */
   take(arrived: readonly Arrived[]): Taken {
     const outputs: Output[] = [];
+    const sayings = this.#isUnjudged ? this.said.say(this.#judge.revise(), []) : [];
+    this.#isUnjudged = false;
     const relabels: Arrived[] = [];
     const moved = new Set<string>();
-    let isChanged = this.#isUnjudged;
+    let isChanged = false;
     for (const each of arrived) {
       const { event } = each;
       this.waiting.learn(event);
@@ -94,8 +96,7 @@ export class Cluster {
       const watermark = this.watermarks.get(host);
       if (watermark !== null) outputs.push(watermarkState(this.#name, host, watermark));
     }
-    const sayings = this.said.say(isChanged ? this.#judge.revise() : null, moved);
-    this.#isUnjudged = false;
+    sayings.push(...this.said.say(isChanged ? this.#judge.revise() : null, moved));
     for (const { conclusion } of sayings) outputs.push(published(conclusion), saidState(conclusion));
     return { outputs, sayings, dropped };
   }

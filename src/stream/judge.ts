@@ -34,7 +34,7 @@ export interface Judged {
   items: JudgedItem[];
   /** what is not said any more, where it is not among `items` all the same */
   gone: { table: ConclusionTable; id: string }[];
-  /** nothing was judged before: whatever else was ever said, is not said any more */
+  /** nothing was judged before, so all is; whatever else was ever said, is not said any more */
   isWhole: boolean;
 }
 

@@ -90,7 +90,7 @@ export class Said {
     const sayings: Saying[] = [];
     const named = new Set<Entry>();
     for (const item of items) {
-      const { saying, entry } = this.#judgeItem(item);
+      const { saying, entry } = this.#judgeItem(isWhole ? this.#inItsPlace(item) : item);
       if (saying !== null) sayings.push(saying);
       named.add(entry);
     }
@@ -100,6 +100,17 @@ export class Said {
       sayings.push(this.#retract(table, id, entry));
     }
     return sayings;
+  }
+
+  /**
+   * Places depend on what is known of clocks when a guest is judged. Where all guests are, only because this process was
+   * started, each item stays where it is until something about its guest happens, as without the start.
+   */
+  #inItsPlace(item: JudgedItem): JudgedItem {
+    const entry = this.#of(item.table).get(item.id);
+    return entry === undefined || entry.retracted
+      ? item
+      : { ...item, order_us: entry.order_us, place: entry.place };
   }
 
   #everything(): { table: ConclusionTable; id: string }[] {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -30,15 +30,22 @@ async function program(...argv: string[]): Promise<Ran> {
   }
 }
 
+function configurationFor(data_directory: string): string {
+  const file = join(temporaryDirectory(), 'config.yaml');
+  writeFileSync(file, `cluster: lab\ndata_directory: ${data_directory}\n`);
+  return file;
+}
+
 describe('a store that replay filled', () => {
-  const store = join(tmpdir(), `migration-audit-test-store-${process.pid}`);
+  const data = mkdtempSync(join(tmpdir(), 'migration-audit-test-'));
+  const store = join(data, 'store');
   let replayed: Ran;
   let finding: { id: string; migration: string };
 
   beforeAll(async () => {
     replayed = await program('replay', MISMATCH, '--store', store, '--format', 'json');
     finding = JSON.parse(replayed.out).findings[0];
-    return async () => (await import('node:fs/promises')).rm(store, { recursive: true, force: true });
+    return () => rmSync(data, { recursive: true, force: true });
   });
 
   it('changes nothing about what replay prints', async () => {
@@ -82,6 +89,17 @@ describe('a store that replay filled', () => {
     expect(JSON.parse(out).timeline.length).toBeGreaterThan(3);
   });
 
+  it('is read by the configuration that names it', async () => {
+    const config = configurationFor(data);
+    const { exit, out } = await program('findings', '--config', config);
+    expect(exit).toBe(1);
+    expect(out).toContain(finding.id);
+    const { out: timeline } = await program('timeline', 'vm1', '--config', config);
+    expect(timeline).toMatch(/^WHAT HAPPENED/);
+    const json = await program('findings', '--config', config, '--format', 'json');
+    expect(JSON.parse(json.out).findings[0]).toMatchObject({ confirmed: null, waits_for: [] });
+  });
+
   it('says what it does not have', async () => {
     for (const argv of [
       ['timeline', 'vm9'],
@@ -102,6 +120,22 @@ describe('a store that is not there', () => {
     expect(err).toContain('MA_NOT_FOUND');
     expect(err).toContain('--store DIRECTORY');
     expect(existsSync(store)).toBe(false);
+  });
+
+  it('nor by a configuration that names it', async () => {
+    const data = temporaryDirectory();
+    const { exit, err } = await runCommand(['findings', '--config', configurationFor(data)]);
+    expect(exit).toBe(3);
+    expect(err).toContain(
+      `MA_NOT_FOUND: no such file or directory: there is no store: ${join(data, 'store')}`,
+    );
+    expect(existsSync(join(data, 'store'))).toBe(false);
+  });
+
+  it('cannot be named in two ways', async () => {
+    const { exit, err } = await runCommand(['findings', '--config', 'x.yaml', '--store', 'y']);
+    expect(exit).toBe(2);
+    expect(err).toContain('MA_USAGE');
   });
 
   it('is looked for in the state directory of the user', async () => {

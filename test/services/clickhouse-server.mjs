@@ -17,7 +17,9 @@ if (isMainThread) {
   });
 } else {
   const { DataType, load, open } = require('ffi-rs');
-  const packageFile = require.resolve('@chdb/lib-linux-x64-gnu/package.json');
+  const ofChdb = createRequire(require.resolve('chdb/package.json'));
+  const library = `@chdb/lib-${process.platform}-${process.arch}-gnu`;
+  const packageFile = ofChdb.resolve(`${library}/package.json`);
   const argv = [
     'clickhouse',
     '--multiquery',
