@@ -26,7 +26,8 @@ let holder: ForeignRuns | null = null;
 
 /** Runs of events that are none of ours, found in a chunk by the kernel; the text reaches it window by window. */
 export class ForeignRuns {
-  readonly #kernel = sharedKernel();
+  /** null before the first search, and where there is none */
+  #kernel: ForeignKernel | null = null;
   /** how many events the last run has; valid indexes of what follows */
   count = 0;
   #chunk: Buffer | null = null;
@@ -36,8 +37,9 @@ export class ForeignRuns {
 
   /** @param next serial of the first event */
   find(chunk: Buffer, start: number, next: number): this {
-    const kernel = this.#kernel;
+    const kernel = sharedKernel();
     if (kernel === null) return this;
+    this.#kernel = kernel;
     const isInWindow = holder === this && chunk === this.#chunk && start >= this.#from && start < this.#to;
     if (!isInWindow) this.#load(kernel, chunk, start);
     this.#run(kernel, start, next);
