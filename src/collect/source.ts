@@ -8,6 +8,8 @@ export interface Source {
   /** names its checkpoint and its metrics; stable over restarts: `audit`, `virsh-event`, `host-facts` … */
   readonly name: string;
   readonly stream: Stream;
+  /** what it says while nobody listens is lost, as with a program's output; false when not said */
+  readonly isLive?: boolean;
   /**
    * Runs until aborted, then hands on what it can and returns. What the machine does to it (a file that goes away, a
    * program that ends) is waited out and told by `down` and by gaps, never thrown.

@@ -57,4 +57,8 @@ export interface ResumableReader extends Reader {
   unsettled_bytes(): number;
   /** What the next reader of the stream is given to know, as it stands where those bytes begin; printable ASCII. */
   memory(): string;
+  /** Lines of the stream before those bytes: the `sequence_from` of the next reader. */
+  sequence(): number;
+  /** Stamp of the last line, µs; null when there was none, or the stream's lines tell no more than the clock does. */
+  reached_us(): number | null;
 }

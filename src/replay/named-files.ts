@@ -1,9 +1,10 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { basename, isAbsolute, join, sep } from 'node:path';
+import { byAge } from '../collect/tail/rotated-names.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import { getOrMake, groupBy } from '../domain/group.js';
 import { emptyHost, sourcesOfHost } from './capture.js';
-import { byAge, type StreamRole } from './source-files.js';
+import type { StreamRole } from './source-files.js';
 import type { HostSources, Sources } from './sources.js';
 
 /** One `--option host=PATTERN` of the command line. */

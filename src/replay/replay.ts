@@ -1,6 +1,9 @@
 import { basename } from 'node:path';
 import type { CollectorPlace } from '../collect/collector-event.js';
+import { bytesOfFile, chunksOf } from '../collect/file-bytes.js';
+import { rejectedGap, unreadableGap } from '../collect/gaps.js';
 import { snapshotParserFor } from '../collect/host/files.js';
+import { RejectedLines } from '../collect/rejected-lines.js';
 import {
   type CorrelatorOptions,
   type CorrelatorState,
@@ -15,10 +18,7 @@ import { isTimeUs } from '../domain/time.js';
 import type { Event, Stream } from '../events/event.js';
 import type { EventSink, Rejected } from '../events/origin.js';
 import { coverage } from './coverage.js';
-import { bytesOfFile, chunksOf } from './file-bytes.js';
 import { GapLimit } from './gap-limit.js';
-import { rejectedGap, unreadableGap } from './gaps.js';
-import { RejectedLines } from './rejected-lines.js';
 import { HELD_BYTES_MAX, Relabels, withOwnWitness } from './relabels.js';
 import type { HostSources, Sources, StreamSource } from './sources.js';
 import { readerFor, streamOf } from './streams.js';
@@ -117,7 +117,11 @@ class Run {
     const { cluster } = this.options;
     // The plugin's copy of a log that we have starts and ends elsewhere: its edges are no holes in what we know.
     const isCopy = stream.role === 'audit-plugin' && hasAuditLog;
-    const damage = new RejectedLines();
+    const damage = new RejectedLines(streamOf(stream.role), (stretch) => {
+      if (isCopy) return;
+      const at_us = stretch.to_us ?? this.lastStampOf(host.host);
+      this.take(rejectedGap({ cluster, host: host.host, at_us }, stretch));
+    });
     const sink = this.sinkOf(host.host, damage, isCopy);
     const origin = { cluster, host: host.host, boot: null, file: stream.files[0] ?? '' };
     const reader = readerFor(stream, origin, sink);
@@ -134,14 +138,7 @@ class Run {
       }
     }
     reader.end();
-    if (!isCopy)
-      for (const stretch of damage.stretches)
-        this.take(
-          rejectedGap(
-            { cluster, host: host.host, at_us: stretch.to_us ?? this.lastStampOf(host.host) },
-            stretch,
-          ),
-        );
+    damage.end(null);
     await this.handOn();
   }
 
@@ -155,7 +152,7 @@ class Run {
         this.take(event);
       },
       rejected: ({ bytes: _, ...where }) => {
-        damage.rejected(where);
+        damage.rejected();
         this.notes.rejected_lines++;
         if (this.notes.rejected.length < REJECTED_SHOWN_MAX) this.notes.rejected.push(where);
       },

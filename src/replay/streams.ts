@@ -3,9 +3,10 @@ import { DaemonLogReader } from '../collect/libvirt/daemon-log.js';
 import { GuestLogReader } from '../collect/libvirt/guest-log.js';
 import { MonitorEventReader } from '../collect/libvirt/monitor-event.js';
 import { VirshEventReader } from '../collect/libvirt/virsh-event.js';
+import { guestOfLog } from '../collect/tail/rotated-names.js';
 import type { Stream } from '../events/event.js';
 import type { EventSink, Origin, Reader } from '../events/origin.js';
-import { guestOfLog, type StreamRole } from './source-files.js';
+import type { StreamRole } from './source-files.js';
 import type { StreamSource } from './sources.js';
 
 /** The reader for a stream of one host. */

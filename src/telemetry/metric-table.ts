@@ -106,7 +106,7 @@ export const METRICS = {
     of: 'collect',
     type: 'counter',
     help: 'Events that were in the event log already, as after a restart.',
-    labels: { stream: STREAMS },
+    labels: {},
   },
   gaps_total: {
     of: 'collect',

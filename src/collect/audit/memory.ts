@@ -1,3 +1,4 @@
+import { asciiJson } from '../ascii-json.js';
 import { Fate, type PastEvent } from './recent-events.js';
 import type { LastSerial } from './serial-gaps.js';
 
@@ -12,10 +13,7 @@ export interface Memory {
 
 /** As printable ASCII. */
 export function writeMemory(memory: Memory): string {
-  return JSON.stringify(memory).replace(
-    /[^ -~]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return asciiJson(memory);
 }
 
 /** Null when it was lost or changed where it was kept: then nothing is known. */

@@ -9,6 +9,8 @@ interface Boundary {
   offset: number;
   /** stamp of the last line before */
   reached_ms: number;
+  /** lines before it */
+  lines: number;
   /** nothing waited to be told here that will be told differently when it is read from here on */
   clean: boolean;
   memory: Memory;
@@ -39,7 +41,8 @@ export class AuditReader implements ResumableReader {
     this.#scanner = new LineScanner(this.#router);
     const known = readMemory(memory);
     if (known !== null) this.#router.remember(known);
-    this.#boundaries = [{ offset: 0, reached_ms: 0, clean: true, memory: this.#router.memory }];
+    const { memory: begun, lines } = this.#router;
+    this.#boundaries = [{ offset: 0, reached_ms: 0, lines, clean: true, memory: begun }];
   }
 
   begin(file: string): void {
@@ -65,9 +68,9 @@ export class AuditReader implements ResumableReader {
 
   unsettled_bytes(): number {
     const { offset, lineOffset } = this.#scanner;
-    const { openSince, pendingSince_ms, reached_ms, memory } = this.#router;
+    const { openSince, pendingSince_ms, reached_ms, lines, memory } = this.#router;
     const clean = pendingSince_ms === Number.POSITIVE_INFINITY;
-    this.#boundaries.push({ offset: lineOffset, reached_ms, clean, memory });
+    this.#boundaries.push({ offset: lineOffset, reached_ms, lines, clean, memory });
     const settled = this.#boundaries.findLastIndex(
       (each) =>
         each.offset <= openSince &&
@@ -82,5 +85,14 @@ export class AuditReader implements ResumableReader {
 
   memory(): string {
     return writeMemory((this.#boundaries[0] as Boundary).memory);
+  }
+
+  sequence(): number {
+    return (this.#boundaries[0] as Boundary).lines;
+  }
+
+  reached_us(): number | null {
+    const { reached_ms } = this.#router;
+    return reached_ms === 0 ? null : reached_ms * 1000;
   }
 }

@@ -77,6 +77,11 @@ export class RecordRouter implements LineSink, AssemblySink {
     return Math.min(this.#pairs.since_ms, this.#losses.since_ms, this.#serials.since_ms);
   }
 
+  /** Lines so far, with those of earlier readers of the stream. */
+  get lines(): number {
+    return this.#lines;
+  }
+
   /** Stamp of the last line. */
   get reached_ms(): number {
     return this.#at_ms;

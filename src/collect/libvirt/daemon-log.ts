@@ -3,8 +3,8 @@ import type { DaemonChanged } from '../../events/event.js';
 import type { EventSink, Origin } from '../../events/origin.js';
 import { parseAuditMessage } from './audit-messages.js';
 import { daemonChangeBySystemd, parseJournalLine } from './journal-line.js';
-import { LineReader } from './line-reader.js';
 import type { Line } from './lines.js';
+import { ResumableLineReader, readContext } from './resumable-line-reader.js';
 import { parseSecurityMessage } from './security-messages.js';
 import { libvirtStampUs } from './stamps.js';
 
@@ -13,6 +13,9 @@ const LIBVIRT_LINE =
   /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\+0000): (\d{1,10}): (?:debug|info|warning|error) : (?:([A-Za-z_]\w*):\d+ : )?(.*)$/s;
 const STAMP_LIKE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/;
 const DAEMON_NAME = /^(?:libvirtd|virt[a-z]+d)/;
+
+const SAW_PREFIX = { sawPrefix: true };
+const SAW_NONE = { sawPrefix: false };
 
 /** Where a line was found, once its outer prefix is off. */
 interface Setting {
@@ -25,11 +28,21 @@ interface Setting {
  * labelling log to stderr, so their lines, with the paths, are in the journal only. Time is that of libvirt's own
  * prefix; lines of systemd have the journal's.
  */
-export class DaemonLogReader extends LineReader {
-  private sawPrefix = false;
+export class DaemonLogReader extends ResumableLineReader {
+  private sawPrefix: boolean;
 
-  constructor(origin: Origin, sink: EventSink) {
+  /** @param memory of the reader that read the stream before */
+  constructor(origin: Origin, sink: EventSink, memory = '') {
     super(origin, sink, 'daemon-log');
+    this.sawPrefix = readContext(memory)?.['sawPrefix'] === true;
+  }
+
+  protected context(): unknown {
+    return this.sawPrefix ? SAW_PREFIX : SAW_NONE;
+  }
+
+  protected heldFrom(): null {
+    return null;
   }
 
   protected read(line: Line, text: ByteText): void {

@@ -1,9 +1,10 @@
 import type { ByteText } from '../../domain/byte-text.js';
+import { isTimeUs } from '../../domain/time.js';
 import type { GuestName } from '../../events/event.js';
 import type { EventSink, Origin } from '../../events/origin.js';
-import { LineReader } from './line-reader.js';
 import type { Line } from './lines.js';
 import { parseQemuCommandLine } from './qemu-command-line.js';
+import { ResumableLineReader, readContext } from './resumable-line-reader.js';
 import { openQuoteAfter, splitShellWords } from './shell-words.js';
 import { isoStampUs, libvirtStampUs } from './stamps.js';
 
@@ -36,20 +37,33 @@ interface StartBlock {
  * Reads /var/log/libvirt/qemu/NAME.log: the command line of each start, what libvirt notes about the guest and
  * what QEMU prints. Anything may stand in it, so a line of no known form is foreign, not damaged.
  */
-export class GuestLogReader extends LineReader {
+export class GuestLogReader extends ResumableLineReader {
   private readonly fileGuest: GuestName;
   /** guest of the last start in this log */
   private guest: GuestName;
   private block: StartBlock | null = null;
   /** an error of QEMU that its next line may add to */
   private heldError: { at: number; lines: Line[]; text: ByteText } | null = null;
-  private lastAt: number | null = null;
+  private lastAt: number | null;
 
-  /** @param guestName the NAME of the file's name; a start may tell a better one */
-  constructor(origin: Origin, sink: EventSink, guestName: ByteText) {
+  /**
+   * @param guestName the NAME of the file's name; a start may tell a better one
+   * @param memory of the reader that read the stream before
+   */
+  constructor(origin: Origin, sink: EventSink, guestName: ByteText, memory = '') {
     super(origin, sink, 'guest-log');
     this.fileGuest = { uuid: null, name: guestName };
-    this.guest = this.fileGuest;
+    const known = readContext(memory);
+    this.guest = guestIn(known?.['guest']) ?? this.fileGuest;
+    this.lastAt = timeIn(known?.['lastAt']);
+  }
+
+  protected context(): unknown {
+    return { guest: this.guest, lastAt: this.lastAt };
+  }
+
+  protected heldFrom(): Line | null {
+    return this.block?.lines[0] ?? this.heldError?.lines[0] ?? null;
   }
 
   protected read(line: Line, text: ByteText): void {
@@ -187,4 +201,18 @@ export class GuestLogReader extends LineReader {
       { part: 'images' },
     );
   }
+}
+
+function guestIn(value: unknown): GuestName | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { uuid, name } = value as Record<string, unknown>;
+  return isTextOrNull(uuid) && isTextOrNull(name) ? { uuid, name } : null;
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
+}
+
+function timeIn(value: unknown): number | null {
+  return typeof value === 'number' && isTimeUs(value) ? value : null;
 }

@@ -54,6 +54,15 @@ export abstract class LineReader implements Reader {
   /** The stream is over: hand on what was held back. */
   protected finish(): void {}
 
+  /** A line is about to be read. */
+  protected lineBegins(): void {}
+
+  /** Everything that the line led to has been done. */
+  protected lineEnds(_line: Line): void {}
+
+  /** A fact is about to be told. */
+  protected factBegins(_at: number, _first: Line | undefined): void {}
+
   /**
    * @param at µs since the epoch
    * @param lines the witness, in order
@@ -67,6 +76,7 @@ export abstract class LineReader implements Reader {
     body: EventBodies[K],
     { part = '', identity }: { part?: string; identity?: Buffer } = {},
   ): void {
+    this.factBegins(at, lines[0]);
     const { cluster, host, boot } = this.origin;
     const content = identity ?? joinedLines(lines.map((line) => withoutCarriageReturn(line.raw)));
     const event = {
@@ -99,6 +109,12 @@ export abstract class LineReader implements Reader {
   }
 
   private dispatch(line: Line): void {
+    this.lineBegins();
+    this.take(line);
+    this.lineEnds(line);
+  }
+
+  private take(line: Line): void {
     if (line.fault === null) {
       this.read(line, byteTextFrom(withoutCarriageReturn(line.raw)));
       return;

@@ -3,8 +3,8 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { bytesOfFile, chunksOf } from '../../src/replay/file-bytes.js';
-import { temporaryDirectory } from './temporary-directory.js';
+import { bytesOfFile, chunksOf } from '../../src/collect/file-bytes.js';
+import { temporaryDirectory } from '../replay/temporary-directory.js';
 
 function fileWith(content: string | Buffer): string {
   return join(temporaryDirectory({ file: content }), 'file');

@@ -1,6 +1,6 @@
-import { type CollectorPlace, gapDetected } from '../collect/collector-event.js';
 import type { ByteText } from '../domain/byte-text.js';
 import type { EventOf, Stream } from '../events/event.js';
+import { type CollectorPlace, gapDetected } from './collector-event.js';
 import type { RejectedStretch } from './rejected-lines.js';
 
 /** Holes that only the one who reads the files can see, as events like any other. */

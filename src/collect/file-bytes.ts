@@ -132,7 +132,8 @@ async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGener
   yield* rest;
 }
 
-function isGzip(bytes: Buffer): boolean {
+/** By its first bytes, not by its name. */
+export function isGzip(bytes: Buffer): boolean {
   return bytes[0] === GZIP_MAGIC[0] && bytes[1] === GZIP_MAGIC[1];
 }
 
