@@ -7,6 +7,9 @@ export interface SmallFile {
   mode: number;
 }
 
+/** How `readSmallFile` says that there is nothing. */
+export const NO_SUCH_FILE = 'there is no such file';
+
 /**
  * A regular file of at most so many bytes, or in words why it is not to be had. Pipes and devices are refused, not
  * waited for.
@@ -31,7 +34,7 @@ export async function readSmallFile(path: string, bytes_max: number): Promise<Sm
 }
 
 function inWords({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'ENOENT' || code === 'ENOTDIR') return 'there is no such file';
+  if (code === 'ENOENT' || code === 'ENOTDIR') return NO_SUCH_FILE;
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user';
   return `cannot be read: ${message}`;
 }
