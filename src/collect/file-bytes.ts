@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
@@ -24,6 +24,8 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined;
   /** called with the bytes taken from the disk, packed or not */
   onProgress?: ((bytes: number) => void) | undefined;
+  /** called when the file is open; what it throws is thrown */
+  onOpen?: (stats: BigIntStats) => void;
 }
 
 /**
@@ -33,8 +35,10 @@ export interface ReadOptions {
  * @throws MigrationAuditError MA_NOT_FOUND, MA_UNREADABLE; what was read before a fault has been handed out by then
  */
 export async function* chunksOf(path: string, options: ReadOptions = {}): AsyncGenerator<Buffer> {
-  const { file, size_bytes } = await openRegular(path);
+  const { file, stats } = await openRegular(path);
+  const size_bytes = Number(stats.size);
   try {
+    options.onOpen?.(stats);
     const packed = { bytes: 0 };
     const raw = rawChunks(path, file, size_bytes, packed, options);
     const first = await raw.next();
@@ -83,17 +87,17 @@ const SYSTEM_ERRORS: Record<string, string> = {
   EIO: 'the disk reports an input/output error',
 };
 
-async function openRegular(path: string): Promise<{ file: FileHandle; size_bytes: number }> {
+async function openRegular(path: string): Promise<{ file: FileHandle; stats: BigIntStats }> {
   let file: FileHandle | undefined;
   try {
     // O_NONBLOCK: opening a pipe that nobody writes to would otherwise wait for ever.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const info = await file.stat();
-    if (info.isFile()) return { file, size_bytes: info.size };
+    const stats = await file.stat({ bigint: true });
+    if (stats.isFile()) return { file, stats };
     throw new MigrationAuditError(
       'MA_UNREADABLE',
       path,
-      info.isDirectory() ? 'it is a directory' : 'it is no regular file',
+      stats.isDirectory() ? 'it is a directory' : 'it is no regular file',
     );
   } catch (error) {
     await file?.close();

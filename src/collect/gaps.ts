@@ -27,4 +27,15 @@ export function rejectedGap(place: CollectorPlace, stretch: RejectedStretch): Ev
   });
 }
 
+/** Reading began here, and what the logs of the stream said before was not read. */
+export function notReadBeforeGap(place: CollectorPlace, stream: Stream): EventOf<'GapDetected'> {
+  return gapDetected(place, {
+    ...NOTHING_KNOWN,
+    kind: 'collector-down',
+    of_stream: stream,
+    to: place.at_us,
+    detail: 'what was logged before was not read',
+  });
+}
+
 const NOTHING_KNOWN = { from: null, to: null, lost: null, serial_from: null, serial_to: null };

@@ -16,3 +16,10 @@ export function joinedLines(lines: readonly Buffer[]): Buffer {
   }
   return Buffer.concat(parts);
 }
+
+/** How many lines end in these bytes. */
+export function linesIn(bytes: Buffer): number {
+  let lines = 0;
+  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) lines++;
+  return lines;
+}

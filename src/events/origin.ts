@@ -59,6 +59,8 @@ export interface ResumableReader extends Reader {
   memory(): string;
   /** Lines of the stream before those bytes: the `sequence_from` of the next reader. */
   sequence(): number;
+  /** Stamp of the last line before those bytes, µs; null as for `reached_us`. */
+  settled_us(): number | null;
   /** Stamp of the last line, µs; null when there was none, or the stream's lines tell no more than the clock does. */
   reached_us(): number | null;
 }

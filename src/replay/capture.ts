@@ -2,10 +2,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { readFailure } from '../collect/file-bytes.js';
 import { snapshotParserFor } from '../collect/host/files.js';
-import { byAge } from '../collect/tail/rotated-names.js';
+import { byAge, isGuestConsole } from '../collect/tail/rotated-names.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import { getOrMake } from '../domain/group.js';
-import { isGuestConsole, streamFileOf } from './source-files.js';
+import { streamFileOf } from './source-files.js';
 import type { HostSources, Sources, StreamSource } from './sources.js';
 
 /**

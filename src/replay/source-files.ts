@@ -38,11 +38,3 @@ export function streamFileOf(name: string): StreamFileName | null {
   const role = ROLE_OF_BASE.find(([pattern]) => pattern.test(parts.base))?.[1];
   return role === undefined ? null : { role, ...parts };
 }
-
-/**
- * A guest's serial console is often kept as `qemu-NAME-serial.log` beside libvirt's own `qemu-NAME.log`. The guest
- * writes it, so it must never count as a log of the host.
- */
-export function isGuestConsole(base: string, basesPresent: ReadonlySet<string>): boolean {
-  return base.endsWith('-serial.log') && basesPresent.has(base.replace(/-serial\.log$/, '.log'));
-}

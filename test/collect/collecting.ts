@@ -4,7 +4,8 @@ import type { Source } from '../../src/collect/source.js';
 import { openLocalLog } from '../../src/eventlog/local/local-log.js';
 import type { EventLog, LogRecord } from '../../src/eventlog/port.js';
 import { decodeEvent } from '../../src/events/codec.js';
-import type { Event } from '../../src/events/event.js';
+import type { Event, Stream } from '../../src/events/event.js';
+import { replay } from '../../src/replay/replay.js';
 import { Health } from '../../src/telemetry/health.js';
 import { createMetrics } from '../../src/telemetry/metrics.js';
 import { temporaryDirectory } from '../replay/temporary-directory.js';
@@ -98,4 +99,23 @@ export async function eventually(isSo: () => boolean | Promise<boolean>): Promis
     if (waited_ms > 20_000) throw new Error('it never came to that');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** Of the events of its stream that a replay of the file gives, each once. */
+export async function idsOfReplay(
+  path: string,
+  role: Extract<Stream, 'audit' | 'daemon-log' | 'guest-log'>,
+): Promise<string[]> {
+  const ids = new Set<string>();
+  const host = {
+    host: PLACE.host,
+    streams: [{ role, files: [path] }],
+    snapshots: [],
+    times: { before: null, after: null },
+  };
+  const onEvents = async (events: Event[]) => {
+    for (const { id, stream } of events) if (stream === role) ids.add(id);
+  };
+  await replay({ hosts: [host], ignored: [] }, { cluster: PLACE.cluster, onEvents });
+  return [...ids];
 }

@@ -149,7 +149,7 @@ export class Received implements SourceOutput {
   }
 
   of<K extends EventKind>(kind: K): EventOf<K>[] {
-    return this.events.filter((event): event is EventOf<K> => event.kind === kind);
+    return this.events.filter((event) => event.kind === kind) as Event[] as EventOf<K>[];
   }
 }
 

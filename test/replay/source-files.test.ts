@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { byAge, guestOfLog } from '../../src/collect/tail/rotated-names.js';
-import { isGuestConsole, streamFileOf } from '../../src/replay/source-files.js';
+import { byAge, guestOfLog, isGuestConsole } from '../../src/collect/tail/rotated-names.js';
+import { streamFileOf } from '../../src/replay/source-files.js';
 
 describe('streamFileOf', () => {
   it.each([

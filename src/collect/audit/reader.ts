@@ -91,8 +91,16 @@ export class AuditReader implements ResumableReader {
     return (this.#boundaries[0] as Boundary).lines;
   }
 
-  reached_us(): number | null {
-    const { reached_ms } = this.#router;
-    return reached_ms === 0 ? null : reached_ms * 1000;
+  settled_us(): number | null {
+    return stampUs((this.#boundaries[0] as Boundary).reached_ms);
   }
+
+  reached_us(): number | null {
+    return stampUs(this.#router.reached_ms);
+  }
+}
+
+/** Null for no stamp at all. */
+function stampUs(ms: number): number | null {
+  return ms === 0 ? null : ms * 1000;
 }

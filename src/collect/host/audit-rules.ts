@@ -63,7 +63,21 @@ export function records(rule: AuditRule, call: string): boolean {
   return rule.calls.has('all') || (perm !== undefined && rule.calls.size === 0);
 }
 
-/** Are changes of owner recorded at all, by some rule? */
+/** Where no guest has its images, and hardening guides want watches. */
+const SYSTEM_PATHS = /^=\/(?:etc|usr|bin|sbin|lib|boot|root|proc|sys|var\/log|var\/spool)(?:\/|$)/;
+
+/**
+ * Can the rule be about what libvirt does to images? The usual rules of hardening guides ask for a login (auid>=1000), which
+ * no daemon has, or watch the system's own files.
+ */
+export function canMeetImages(rule: AuditRule): boolean {
+  if (rule.fields.has('auid')) return false;
+  const place = rule.fields.get('dir') ?? rule.fields.get('path');
+  return place === undefined || !SYSTEM_PATHS.test(place);
+}
+
+/** Are changes of an image's owner recorded at all, by some rule? */
 export function recordsRelabels(rules: readonly AuditRule[]): boolean {
-  return RELABEL_CALLS.owner.some((call) => rules.some((rule) => records(rule, call)));
+  const candidates = rules.filter(canMeetImages);
+  return RELABEL_CALLS.owner.some((call) => candidates.some((rule) => records(rule, call)));
 }

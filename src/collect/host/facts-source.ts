@@ -94,6 +94,7 @@ export class HostFactsSource implements Source {
   }
 
   private async pause(wait_ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const awake = new AbortController();
     this.wake = () => awake.abort();
     signal.addEventListener('abort', this.wake);
@@ -133,7 +134,7 @@ export class HostFactsSource implements Source {
     told: Told,
     signal: AbortSignal,
   ): Promise<string | null> {
-    const now = await readGuests(virsh, this.options.clock.now_us, signal);
+    const now = await readGuests(virsh, this.options.clock, signal);
     if (typeof now === 'string') return now;
     if (isAsked) this.stated.delete(GUESTS);
     await told.add(this.changedList(now));

@@ -1,6 +1,7 @@
 import { type ByteText, byteTextFrom } from '../../domain/byte-text.js';
 import { groupBy } from '../../domain/group.js';
 import { guestStateOf } from '../host/domstate.js';
+import type { Clock } from '../process/clock.js';
 import type { Virsh } from './virsh.js';
 
 /** Every guest of the host at one moment. */
@@ -36,7 +37,7 @@ const XML_TOGETHER = 100;
  */
 export async function readGuests(
   virsh: Virsh,
-  now_us: () => number,
+  clock: Pick<Clock, 'now_us'>,
   signal?: AbortSignal,
 ): Promise<GuestsNow | string> {
   for (let attempt = 1; ; attempt++) {
@@ -44,7 +45,7 @@ export async function readGuests(
     if (typeof before === 'string') return before;
     const xmls = await readXmls(virsh, [...before.keys()], signal);
     if (typeof xmls === 'string') return xmls;
-    const at_us = now_us();
+    const at_us = clock.now_us();
     const after = await readStates(virsh, signal);
     if (typeof after === 'string') return after;
 

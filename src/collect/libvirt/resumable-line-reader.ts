@@ -68,6 +68,10 @@ export abstract class ResumableLineReader extends LineReader implements Resumabl
     return this.#settled().sequence;
   }
 
+  settled_us(): null {
+    return null;
+  }
+
   reached_us(): null {
     return null;
   }

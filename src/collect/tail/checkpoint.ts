@@ -16,6 +16,8 @@ export interface LogCheckpoint {
   /** of the reader, where `position` stands */
   memory: string;
   sequence: number;
+  /** stamp of the last line before, µs; null when it is not known */
+  settled_us: number | null;
   /** from there to where reading stopped */
   again_bytes: number;
   rejected: RejectedLinesMemory;
@@ -38,16 +40,18 @@ export function readCheckpoint(bytes: Buffer): unknown {
 /** Null when it is not one of ours. */
 export function logCheckpointFrom(value: unknown): LogCheckpoint | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { position, memory, sequence, again_bytes, rejected, hole } = value as Partial<LogCheckpoint>;
+  const { position, memory, sequence, settled_us, again_bytes, rejected, hole } =
+    value as Partial<LogCheckpoint>;
   const known = positionFrom(position);
   const isWhole =
     known !== null &&
     typeof memory === 'string' &&
     isCount(sequence) &&
+    isTime(settled_us) &&
     isCount(again_bytes) &&
     isRejected(rejected) &&
     (hole === null || isHole(hole));
-  return isWhole ? { position: known, memory, sequence, again_bytes, rejected, hole } : null;
+  return isWhole ? { position: known, memory, sequence, settled_us, again_bytes, rejected, hole } : null;
 }
 
 function isRejected(value: unknown): value is RejectedLinesMemory {

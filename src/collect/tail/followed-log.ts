@@ -2,15 +2,17 @@ import type { Event, GapKind, Stream } from '../../events/event.js';
 import type { EventSink, Origin, Rejected, ResumableReader } from '../../events/origin.js';
 import { gapDetected } from '../collector-event.js';
 import { rejectedGap } from '../gaps.js';
-import { NEWLINE } from '../line-bytes.js';
+import { linesIn } from '../line-bytes.js';
 import { HELD_BACK_US, RejectedLines } from '../rejected-lines.js';
 import type { LogCheckpoint, OpenHole } from './checkpoint.js';
-import { Follower, type From, type Step } from './follower.js';
+import { Follower, type From, NO_SUCH_FILE, type Step } from './follower.js';
 
 /** After so long without a byte nothing that is held back will be completed (auditd's end_of_event_timeout). */
-const QUIET_US = 2_000_000;
+export const QUIET_US = 2_000_000;
 /** How long what happened may take to its line, by a program that is not behind. */
-const WRITING_US = 1_000_000;
+export const WRITING_US = 1_000_000;
+/** Stamps of neighbouring lines, written from several CPUs, step back by milliseconds. */
+const OUT_OF_ORDER_US = 100_000;
 /** Rejected lines in a log that says nothing of ours are told after so much of its time. */
 const STRETCH_US_MAX = 60_000_000;
 
@@ -38,6 +40,8 @@ export interface Turn {
   pace: 'busy' | 'soon' | 'idle';
   /** what is in the way; null: nothing; left out where this turn does not tell */
   problem?: string | null;
+  /** reading began, and not with everything that is there */
+  isSkipped?: boolean;
 }
 
 const UNKNOWN_PAST: OpenHole = {
@@ -61,6 +65,8 @@ export class FollowedLog {
   #hole: OpenHole | null;
   /** what was read before this process and is read again: its rejected lines have been told */
   #again_bytes: number;
+  /** stamp before which nothing has to be read again, as the last process left it */
+  readonly #begun_us: number | null;
   /** of the last byte, on our clock */
   #last_us: number;
   #isQuiet = false;
@@ -78,6 +84,7 @@ export class FollowedLog {
     this.#follower = new Follower(options.path, from, known?.position ?? null);
     this.#hole = checkpoint === 'lost' ? UNKNOWN_PAST : (known?.hole ?? null);
     this.#again_bytes = known?.again_bytes ?? 0;
+    this.#begun_us = known?.settled_us ?? null;
     this.#last_us = options.clock();
     this.#rejected = new RejectedLines(
       options.stream,
@@ -100,6 +107,11 @@ export class FollowedLog {
     return this.#watermark_us;
   }
 
+  /** Nothing came for so long that nothing is held back any more. */
+  get isQuiet(): boolean {
+    return this.#isQuiet;
+  }
+
   /** Reads a piece. Never throws: what is in the way is a problem to wait out. */
   async turn(): Promise<Turn> {
     const step = await this.#follower.next();
@@ -108,18 +120,18 @@ export class FollowedLog {
         this.#take(step.chunk);
         return { pace: 'busy', problem: null };
       case 'file':
-        this.#reader.begin(step.path);
+        if (!step.isSame) this.#reader.begin(step.path);
         return { pace: 'busy' };
       case 'begun':
-        if (step.isSkipped) this.#tellSkipped();
-        return { pace: 'busy' };
+        return { pace: 'busy', isSkipped: step.isSkipped };
       case 'lost':
         this.#break(step);
         return { pace: 'busy' };
       case 'again':
         return { pace: 'soon' };
       case 'wait':
-        if (step.problem === null) this.#atEnd();
+        // What is not there has at least nothing more to say of what was read.
+        if (step.problem === null || step.problem === NO_SUCH_FILE) this.#atEnd(step.problem === null);
         return { pace: 'idle', problem: step.problem };
     }
   }
@@ -140,7 +152,8 @@ export class FollowedLog {
       position,
       memory: this.#reader.memory(),
       sequence: this.#reader.sequence(),
-      again_bytes: Math.max(unsettled_bytes, this.#again_bytes),
+      settled_us: this.#reader.settled_us() ?? this.#begun_us,
+      again_bytes: unsettled_bytes + this.#again_bytes,
       rejected: this.#rejected.memory,
       hole: this.#hole,
     };
@@ -174,7 +187,8 @@ export class FollowedLog {
     this.#vouchFor(reached_us - HELD_BACK_US);
   }
 
-  #atEnd(): void {
+  /** @param isWhole nothing else can be there */
+  #atEnd(isWhole: boolean): void {
     const now_us = this.#options.clock();
     const hasRested = now_us - this.#last_us >= QUIET_US;
     if (hasRested && !this.#isQuiet) {
@@ -184,8 +198,8 @@ export class FollowedLog {
       this.#rejected.end(now_us);
       this.#closeHole(now_us);
     }
-    if (this.#isQuiet) this.#vouchFor(now_us - QUIET_US - WRITING_US);
-    else if (this.#reader.reached_us() === null) this.#vouchFor(now_us - QUIET_US - WRITING_US);
+    if (isWhole && (this.#isQuiet || this.#reader.reached_us() === null))
+      this.#vouchFor(now_us - QUIET_US - WRITING_US);
   }
 
   #vouchFor(us: number): void {
@@ -207,13 +221,22 @@ export class FollowedLog {
 
   /** Nothing of what comes continues what was read. */
   #break({ gap, detail }: Extract<Step, { kind: 'lost' }>): void {
+    const from_us = this.#knownUntil_us();
     this.#again_bytes = 0;
     this.#reader.end();
     this.#reader.unsettled_bytes();
     this.#reader = this.#newReader(this.#reader.sequence(), this.#reader.memory());
-    this.#hole ??= { gap, from_us: this.#rejected.memory.lastEvent_us, detail };
+    this.#hole ??= { gap, from_us, detail };
     this.#last_us = this.#options.clock();
     this.#isQuiet = false;
+  }
+
+  /** Everything earlier was told, or still will be; null when that is not known. */
+  #knownUntil_us(): number | null {
+    const { lastEvent_us } = this.#rejected.memory;
+    if (lastEvent_us === null) return null;
+    const begun_us = this.#again_bytes > 0 ? this.#begun_us : null;
+    return Math.max(0, Math.min(lastEvent_us, begun_us ?? lastEvent_us) - OUT_OF_ORDER_US);
   }
 
   #closeHole(to_us: number): void {
@@ -221,10 +244,6 @@ export class FollowedLog {
     const { gap, from_us, detail } = this.#hole;
     this.#hole = null;
     this.#tellGap(gap, from_us, to_us, detail);
-  }
-
-  #tellSkipped(): void {
-    this.#tellGap('collector-down', null, this.#options.clock(), 'what the log said before was not read');
   }
 
   #tellGap(kind: GapKind, from: number | null, to: number, detail: string): void {
@@ -246,10 +265,4 @@ export class FollowedLog {
     const { place, path, reader } = this.#options;
     return reader({ ...place, boot: null, file: path, sequence_from }, this.#sink, memory);
   }
-}
-
-function linesIn(chunk: Buffer): number {
-  let lines = 0;
-  for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) lines++;
-  return lines;
 }

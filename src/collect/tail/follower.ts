@@ -31,8 +31,8 @@ export type From = 'end' | 'beginning' | 'oldest';
 
 /** What comes next. */
 export type Step =
-  /** the next bytes are those of this file */
-  | { kind: 'file'; path: string }
+  /** the next bytes are those of this file; `isSame`: it is what was read before, found under another name */
+  | { kind: 'file'; path: string; isSame: boolean }
   | { kind: 'bytes'; chunk: Buffer }
   /** the stream is broken here: what follows does not go on where it ended */
   | { kind: 'lost'; gap: 'file-truncated' | 'file-unreadable'; detail: string }
@@ -150,7 +150,7 @@ export class Follower {
 
   #atEnd(file: OpenedFile): Step | Promise<Step> {
     const current = statOf(this.path);
-    if (current === null) return { kind: 'wait', problem: 'no such file' };
+    if (current === null) return { kind: 'wait', problem: NO_SUCH_FILE };
     if (isSame(file, identityOf(current))) {
       this.#emptyLooks = 0;
       return NOTHING_NEW;
@@ -180,7 +180,7 @@ export class Follower {
     const current = all.find(({ isCurrent }) => isCurrent);
     return current === undefined || current.isRegular
       ? NOTHING_NEW
-      : { kind: 'wait', problem: 'it is no regular file' };
+      : { kind: 'wait', problem: NO_REGULAR_FILE };
   }
 
   async #seek(want: Want): Promise<Step> {
@@ -194,7 +194,7 @@ export class Follower {
       case 'place':
         return this.#seekPlace(want, all, beginnings);
       case 'oldest': {
-        const step = this.#seekOldest(all, beginnings);
+        const step = await this.#seekOldest(all, beginnings);
         if (step.kind === 'wait' && beginnings.every((each) => !('failure' in each)))
           this.#fruitless = listing;
         return step;
@@ -202,11 +202,11 @@ export class Follower {
     }
   }
 
-  #begin(from: From, all: readonly Generation[], beginnings: readonly Beginning[]): Step {
+  async #begin(from: From, all: readonly Generation[], beginnings: readonly Beginning[]): Promise<Step> {
     const index = all.findIndex(({ isCurrent }) => isCurrent);
     const current = all[index];
     const beginning = beginnings[index];
-    if (current?.isRegular === false) return { kind: 'wait', problem: 'it is no regular file' };
+    if (current?.isRegular === false) return { kind: 'wait', problem: NO_REGULAR_FILE };
     if (beginning !== undefined && 'failure' in beginning) return this.#problem(beginning.failure);
     if (from !== 'oldest')
       for (const [i, each] of beginnings.entries())
@@ -215,7 +215,7 @@ export class Follower {
     this.#isBroken = false;
     if (from !== 'end') return { kind: 'begun', isSkipped: false };
     if (current !== undefined && beginning !== undefined && hasBytes(current))
-      this.#enter(current, beginning, lastLineOf(current));
+      await this.#enter(current, beginning, lastLineOf(current));
     return { kind: 'begun', isSkipped: all.some(hasBytes) };
   }
 
@@ -226,8 +226,9 @@ export class Follower {
   ): Promise<Step> {
     const index = await find(all, beginnings, place);
     const generation = all[index];
-    if (generation !== undefined) return this.#enter(generation, beginnings[index] as Beginning, offset);
-    if (all.length === 0) return { kind: 'wait', problem: 'no such file' };
+    if (generation !== undefined)
+      return this.#enter(generation, beginnings[index] as Beginning, offset, this.#begun.length > 0);
+    if (all.length === 0) return { kind: 'wait', problem: NO_SUCH_FILE };
     for (const [i, each] of beginnings.entries())
       if ('failure' in each && !this.#skipped.has(keyOf(all[i] as Generation))) {
         const step = this.#unreadable(all[i] as Generation, each.failure);
@@ -239,7 +240,7 @@ export class Follower {
     );
   }
 
-  #seekOldest(all: readonly Generation[], beginnings: readonly Beginning[]): Step {
+  async #seekOldest(all: readonly Generation[], beginnings: readonly Beginning[]): Promise<Step> {
     if (!this.#isBroken && this.#passed.length > 0) {
       const isKnown = beginnings.some((each) => !('failure' in each) && this.#isPassed(each.head));
       if (!isKnown && beginnings.length > 0)
@@ -258,8 +259,8 @@ export class Follower {
 
   #nothingIn(all: readonly Generation[]): Step {
     const current = all.find(({ isCurrent }) => isCurrent);
-    if (current === undefined) return { kind: 'wait', problem: 'no such file' };
-    return current.isRegular ? NOTHING_NEW : { kind: 'wait', problem: 'it is no regular file' };
+    if (current === undefined) return { kind: 'wait', problem: NO_SUCH_FILE };
+    return current.isRegular ? NOTHING_NEW : { kind: 'wait', problem: NO_REGULAR_FILE };
   }
 
   /** The log itself is waited for; an old file only for a while. */
@@ -273,11 +274,11 @@ export class Follower {
   }
 
   /** @param offset where to read on */
-  #enter(generation: Generation, beginning: Beginning, offset: number): Step {
+  async #enter(generation: Generation, beginning: Beginning, offset: number, isSame = false): Promise<Step> {
     const isPacked = 'isPacked' in beginning && beginning.isPacked;
     const file =
       'head' in beginning && isPacked
-        ? openPacked(generation, beginning.head, offset)
+        ? await openPacked(generation, beginning.head, offset)
         : openPlain(generation, offset);
     this.#leave();
     this.#file = file;
@@ -286,7 +287,7 @@ export class Follower {
     this.#failedLooks = 0;
     this.#fruitless = '';
     this.#isBroken = false;
-    return { kind: 'file', path: generation.path };
+    return { kind: 'file', path: generation.path, isSame };
   }
 
   /** The generation at hand is done with. */
@@ -339,6 +340,10 @@ export class Follower {
     return { kind: 'wait', problem: readFailure(this.path, error).message };
   }
 }
+
+/** The problem of a log that is not there. */
+export const NO_SUCH_FILE = 'no such file';
+const NO_REGULAR_FILE = 'it is no regular file';
 
 const AGAIN: Step = { kind: 'again' };
 const NOTHING_NEW: Step = { kind: 'wait', problem: null };

@@ -94,12 +94,22 @@ export function openGeneration({ path, dev, ino }: Generation): number {
   throw new Moved();
 }
 
+/** What a packed file holds. @throws Moved when another file bears the name by now; MigrationAuditError */
+export function unpacked({ path, dev, ino }: Generation): AsyncGenerator<Buffer> {
+  return chunksOf(path, {
+    onOpen: (stats) => {
+      const opened = identityOf(stats);
+      if (opened.dev !== dev || opened.ino !== ino) throw new Moved();
+    },
+  });
+}
+
 /** @throws Moved when another file bears the name by now */
 export async function beginningOf(generation: Generation): Promise<Beginning> {
   try {
     const head = plainBytes(generation, 0, FINGERPRINT_BYTES);
     if (!isGzip(head)) return { head, isPacked: false };
-    for await (const chunk of chunksOf(generation.path))
+    for await (const chunk of unpacked(generation))
       return { head: Buffer.from(chunk.subarray(0, FINGERPRINT_BYTES)), isPacked: true };
     return { head: Buffer.alloc(0), isPacked: true };
   } catch (failure) {
@@ -131,7 +141,7 @@ async function isPlaceIn(generation: Generation, beginning: Beginning, place: Pl
   const length = lengthOf(place.tail);
   const from = place.read_to - length;
   const tail = beginning.isPacked
-    ? await packedBytesAt(generation.path, from, length)
+    ? await packedBytesAt(generation, from, length)
     : plainBytes(generation, from, length);
   return tail.length === length && (length === 0 || fingerprint(tail) === place.tail);
 }
@@ -146,11 +156,11 @@ function plainBytes(generation: Generation, offset: number, length: number): Buf
 }
 
 /** What is there of them: a packed file may be damaged. */
-async function packedBytesAt(path: string, offset: number, length: number): Promise<Buffer> {
+async function packedBytesAt(generation: Generation, offset: number, length: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   let at = 0;
   try {
-    for await (const chunk of chunksOf(path)) {
+    for await (const chunk of unpacked(generation)) {
       const part = chunk.subarray(Math.max(0, offset - at), Math.max(0, offset + length - at));
       if (part.length > 0) parts.push(part);
       at += chunk.length;

@@ -1,5 +1,6 @@
 import type { Stream } from '../../events/event.js';
 import { AuditReader } from '../audit/reader.js';
+import { notReadBeforeGap } from '../gaps.js';
 import { DaemonLogReader } from '../libvirt/daemon-log.js';
 import type { Source, SourceOutput } from '../source.js';
 import { logCheckpointFrom, readCheckpoint, writeCheckpoint } from './checkpoint.js';
@@ -67,8 +68,10 @@ class LogSource implements Source {
       const turn = await log.turn();
       if (turn.problem !== undefined) problem.is(turn.problem);
       isRead ||= turn.pace === 'busy';
-      const events = log.takeEvents();
       const now_us = this.#options.clock();
+      const events = log.takeEvents();
+      if (turn.isSkipped === true)
+        events.push(notReadBeforeGap({ ...this.#options.place, at_us: now_us }, this.stream));
       if (events.length > 0 || (isRead && now_us - kept_us >= SILENT_CHECKPOINT_US)) {
         kept_us = now_us;
         isRead = false;

@@ -1,7 +1,6 @@
 import { closeSync, fstatSync } from 'node:fs';
-import { chunksOf } from '../file-bytes.js';
 import { FINGERPRINT_BYTES, type Fingerprint, fingerprint } from './fingerprint.js';
-import { bytesAt, type Generation, openGeneration } from './generations.js';
+import { bytesAt, type Generation, openGeneration, unpacked } from './generations.js';
 
 /** Read at once. Each chunk is memory of its own: readers keep slices of it. */
 const CHUNK_BYTES = 256 * 1024;
@@ -39,8 +38,11 @@ export function openPlain(generation: Generation, read_to: number): OpenedFile {
   return new PlainFile(generation, openGeneration(generation), read_to);
 }
 
-export function openPacked(generation: Generation, head: Buffer, read_to: number): OpenedFile {
-  return new PackedFile(generation, head, read_to);
+/** @throws Moved, or MigrationAuditError */
+export async function openPacked(generation: Generation, head: Buffer, read_to: number): Promise<OpenedFile> {
+  const chunks = unpacked(generation);
+  // Only with the first bytes the file is open, whatever becomes of its name.
+  return new PackedFile(generation, { head, skip_bytes: read_to, chunks, first: await chunks.next() });
 }
 
 /** A file that somebody may still write to, held by its descriptor, whatever becomes of its name. */
@@ -109,6 +111,13 @@ class PlainFile implements OpenedFile {
   }
 }
 
+interface Unpacking {
+  head: Buffer;
+  skip_bytes: number;
+  chunks: AsyncGenerator<Buffer>;
+  first: IteratorResult<Buffer>;
+}
+
 /** A file that is finished and packed. */
 class PackedFile implements OpenedFile {
   readonly path: string;
@@ -120,15 +129,17 @@ class PackedFile implements OpenedFile {
   readonly #head: Buffer;
   readonly #skip_bytes: number;
   readonly #chunks: AsyncGenerator<Buffer>;
+  #first: IteratorResult<Buffer> | null;
   #tail: Buffer = NO_BYTES;
 
-  constructor({ path, dev, ino }: Generation, head: Buffer, skip_bytes: number) {
+  constructor({ path, dev, ino }: Generation, { head, skip_bytes, chunks, first }: Unpacking) {
     this.path = path;
     this.dev = dev;
     this.ino = ino;
     this.#head = head;
     this.#skip_bytes = skip_bytes;
-    this.#chunks = chunksOf(path);
+    this.#chunks = chunks;
+    this.#first = first;
   }
 
   get read_to(): number {
@@ -147,7 +158,8 @@ class PackedFile implements OpenedFile {
   async read(): Promise<Reading> {
     for (;;) {
       if (this.#isOver) return { kind: 'end' };
-      const next = await this.#chunks.next();
+      const next = this.#first ?? (await this.#chunks.next());
+      this.#first = null;
       if (next.done) return { kind: 'end' };
       const chunk = next.value.subarray(Math.max(0, this.#skip_bytes - this.#unpacked));
       this.#unpacked += next.value.length;

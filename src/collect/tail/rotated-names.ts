@@ -67,3 +67,11 @@ function suffixOf(name: string, base: string): string | null {
 function ageAfter(name: string, base: string): string {
   return splitRotation(ANY_LOG + name.slice(base.length))?.age ?? AGE_NOW;
 }
+
+/**
+ * A guest's serial console is often kept as `qemu-NAME-serial.log` beside libvirt's own `qemu-NAME.log`. The guest
+ * writes it, so it must never count as a log of the host.
+ */
+export function isGuestConsole(base: string, basesPresent: ReadonlySet<string>): boolean {
+  return base.endsWith('-serial.log') && basesPresent.has(base.replace(/-serial\.log$/, '.log'));
+}
