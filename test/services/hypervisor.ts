@@ -5,7 +5,7 @@ import { LibvirtDaemon } from './hypervisor/libvirt-daemon.js';
 export const IMAGES = '/var/lib/libvirt/images';
 /** A file system of its own, which the tests call shared: its source names it on every host that mounts it. */
 export const SHARED_IMAGES = `${IMAGES}/shared`;
-const SHARED_SOURCE = 'shared-images';
+export const SHARED_SOURCE = 'shared-images';
 
 /**
  * A whole hypervisor on this machine, of real programs and without systemd: auditd, libvirtd, virtlogd, and the guests

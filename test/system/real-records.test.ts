@@ -9,7 +9,13 @@ import { whyNoHypervisor } from '../services/hypervisor/requirements.js';
 import { IMAGES, SHARED_IMAGES } from '../services/hypervisor.js';
 import { keyedCalls } from './hypervisor/audit-lines.js';
 import { type MadeCall, Stage } from './hypervisor/stage.js';
-import { AWKWARD_NAMES, everyKindOfCall, QEMU } from './hypervisor/things-to-do.js';
+import {
+  AWKWARD_NAMES,
+  everyKindOfCall,
+  runAwkwardGuests,
+  toQemu,
+  toRoot,
+} from './hypervisor/things-to-do.js';
 
 /**
  * Real auditd, libvirtd and QEMU do real things on this machine, while the test, which makes most of the calls itself
@@ -45,7 +51,7 @@ describe.skipIf(why !== null)('the records of a real hypervisor', () => {
         events.push(...some);
       },
     });
-  }, 240_000);
+  }, 600_000);
   afterAll(() => rmSync(capture, { recursive: true, force: true }));
 
   function of<K extends EventKind>(kind: K): EventOf<K>[] {
@@ -136,16 +142,7 @@ describe.skipIf(why !== null)('the records of a real hypervisor', () => {
 
 async function play(stage: Stage): Promise<void> {
   const { hypervisor } = stage;
-  const toRoot = (path: string) => ({ call: 'chown', path, uid: 0, gid: 0 }) as const;
-  const toQemu = (path: string) => ({ call: 'fchown', path, uid: QEMU, gid: QEMU }) as const;
-  for (const name of AWKWARD_NAMES) {
-    const image = `${SHARED_IMAGES}/${name}.raw`;
-    const guest = await stage.define(name, [image]);
-    await stage.start(guest);
-    await stage.make(toRoot(image), toQemu(image));
-    await stage.destroy(guest);
-  }
-
+  await runAwkwardGuests(stage);
   const image = `${SHARED_IMAGES}/main.raw`;
   const guest = await stage.define('main', [image, `${IMAGES}/local.raw`]);
   await stage.start(guest);

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type Enclosure, ended } from './enclosure.js';
 import { until } from './until.js';
 
@@ -14,6 +15,9 @@ export interface AuditOptions {
   /** files that are kept; a small number makes the file system give their inodes to new ones */
   logs: number;
 }
+
+/** Everything that was ever written to the log, by a plugin of auditd, which is told the same. */
+export const KEPT_LOG = '/var/log/libvirt/kept/audit.log';
 
 /** auditd with a configuration of its own, whose log is cut at the smallest size that it knows: 1 MB. */
 export class AuditDaemon {
@@ -39,10 +43,25 @@ export class AuditDaemon {
       disk_full_action: 'IGNORE',
       disk_error_action: 'IGNORE',
       plugin_dir: '/etc/audit/plugins.d',
+      q_depth: 99_999,
     };
+    this.configure('auditd.conf', configuration);
+    mkdirSync(enclosure.path(dirname(KEPT_LOG)));
+    this.configure('plugins.d/keep.conf', {
+      active: 'yes',
+      direction: 'out',
+      path: '/usr/bin/tee',
+      args: `-a ${KEPT_LOG}`,
+      type: 'always',
+      format: 'string',
+    });
+  }
+
+  private configure(file: string, configuration: Record<string, string | number>): void {
+    const path = this.enclosure.path(`/etc/audit/${file}`);
     const text = Object.entries(configuration).map(([key, value]) => `${key} = ${value}\n`);
-    writeFileSync(enclosure.path('/etc/audit/auditd.conf'), text.join(''));
-    chmodSync(enclosure.path('/etc/audit/auditd.conf'), 0o640);
+    writeFileSync(path, text.join(''));
+    chmodSync(path, 0o640);
   }
 
   async start(): Promise<void> {

@@ -1,4 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,9 @@ const KEEPER = fileURLToPath(new URL('keeper.sh', import.meta.url));
  * directories only: a shim in front of a program would be one more process, with a pid that is not its own.
  */
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+
+/** Nothing that is run takes so long; it ends what would hang. */
+const LIMIT_MS = 60_000;
 
 /** A mount namespace with empty directories for libvirt and auditd, and all that runs in it. See keeper.sh. */
 export class Enclosure {
@@ -55,10 +59,10 @@ export class Enclosure {
 
   /** Runs a program inside to its end. @returns what it printed @throws Error with its stderr when it fails */
   async run(program: string, ...args: string[]): Promise<string> {
-    const child = this.spawn(program, args);
+    const child = this.spawn(program, args, { timeout: LIMIT_MS, killSignal: 'SIGKILL' });
     const [out, err] = await Promise.all([textOf(child.stdout), textOf(child.stderr), ended(child)]);
     if (child.exitCode !== 0)
-      throw new Error(`${program} ${args.join(' ')}: ${err.trim() || child.exitCode}`);
+      throw new Error(`${program} ${args.join(' ')}: ${err.trim() || (child.exitCode ?? 'took too long')}`);
     return out;
   }
 
@@ -70,12 +74,10 @@ export class Enclosure {
   }
 }
 
-export function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    child.once('exit', () => resolve());
-    child.once('error', reject);
-  });
+/** @throws Error when it could not be started, or does not end */
+export async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  await once(child, 'exit', { signal: AbortSignal.timeout(2 * LIMIT_MS) });
 }
 
 async function textOf(stream: NodeJS.ReadableStream | null): Promise<string> {

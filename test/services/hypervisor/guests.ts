@@ -9,14 +9,15 @@ const IMAGE_BYTES = 1024 * 1024;
 /** A guest without a system: its firmware looks for one in its empty disks for ever, which is all that it has to do. */
 export class Guest {
   readonly name: string;
-  readonly uuid = randomUUID();
+  readonly uuid: string;
   private readonly enclosure: Enclosure;
   private readonly libvirt: LibvirtDaemon;
 
-  private constructor(enclosure: Enclosure, libvirt: LibvirtDaemon, name: string) {
+  private constructor(enclosure: Enclosure, libvirt: LibvirtDaemon, name: string, uuid: string) {
     this.enclosure = enclosure;
     this.libvirt = libvirt;
     this.name = name;
+    this.uuid = uuid;
   }
 
   /** Defines a guest with one disk for each image, which are made: empty, raw, 1 MiB, root's. */
@@ -24,8 +25,9 @@ export class Guest {
     { enclosure, libvirt }: { enclosure: Enclosure; libvirt: LibvirtDaemon },
     name: string,
     images: readonly string[],
+    uuid: string = randomUUID(),
   ): Promise<Guest> {
-    const guest = new Guest(enclosure, libvirt, name);
+    const guest = new Guest(enclosure, libvirt, name, uuid);
     const disks = images.map((path, index) => {
       guest.makeImage(path);
       return diskXml(path, `vd${'abcdefgh'[index]}`, 'virtio');

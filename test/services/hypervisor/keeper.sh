@@ -34,6 +34,8 @@ for each in $directories; do
   mount --bind "$directory/$each" "/$each" || give_up "cannot mount over /$each"
 done
 mkdir -p "$images"
+# Whoever asks process 1 for the host's mounts is told of those of this host.
+mount --bind "/proc/$$/mountinfo" /proc/1/mountinfo || give_up "cannot mount over /proc/1/mountinfo"
 # Where no udev gave KVM to its group, root can use it and the user of the guests cannot: then libvirt, which finds
 # that odd, probes QEMU anew at every turn.
 had_kvm=$(stat -c '%u:%g %a' /dev/kvm 2>/dev/null)

@@ -5,9 +5,10 @@ import { until } from './until.js';
 
 const REAPER = fileURLToPath(new URL('reaper.py', import.meta.url));
 
-/** Guest that is defined anew to make an event, and never started. */
+/** A guest that is defined anew to make an event, and never started. */
+export const PROBE_GUEST = { name: 'probe', uuid: '7e570000-0000-4000-8000-00000000beef' };
 const PROBE = '/run/libvirt/probe.xml';
-const PROBE_XML = `<domain type='qemu'><name>probe</name><uuid>7e570000-0000-4000-8000-00000000beef</uuid>
+const PROBE_XML = `<domain type='qemu'><name>${PROBE_GUEST.name}</name><uuid>${PROBE_GUEST.uuid}</uuid>
 <memory unit='MiB'>32</memory><os><type arch='x86_64' machine='pc'>hvm</type></os></domain>`;
 
 type Daemon = 'libvirtd' | 'virtlogd';

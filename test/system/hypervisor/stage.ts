@@ -44,8 +44,8 @@ export class Stage {
     return new Stage(hypervisor);
   }
 
-  async define(name: string, images: readonly string[]): Promise<Guest> {
-    const guest = await Guest.define(this.hypervisor, name, images);
+  async define(name: string, images: readonly string[], uuid?: string): Promise<Guest> {
+    const guest = await Guest.define(this.hypervisor, name, images, uuid);
     this.guests.push(guest);
     return guest;
   }

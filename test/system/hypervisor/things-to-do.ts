@@ -1,4 +1,6 @@
 import type { Call } from '../../services/hypervisor/caller.js';
+import { SHARED_IMAGES } from '../../services/hypervisor.js';
+import type { Stage } from './stage.js';
 
 /** Names that a guest may have, and that a careless reader takes for something else. */
 export const AWKWARD_NAMES = [
@@ -16,7 +18,28 @@ export const AWKWARD_NAMES = [
 ];
 
 /** libvirt-qemu of Debian: user and group */
-export const QEMU = 64055;
+const QEMU = 64055;
+
+/** As libvirt and admins take an image away … */
+export function toRoot(path: string): Call {
+  return { call: 'chown', path, uid: 0, gid: 0 };
+}
+
+/** … and give it back, by fd. */
+export function toQemu(path: string): Call {
+  return { call: 'fchown', path, uid: QEMU, gid: QEMU };
+}
+
+/** Guests with awkward names begin and end, one after the other. */
+export async function runAwkwardGuests(stage: Stage): Promise<void> {
+  for (const name of AWKWARD_NAMES) {
+    const image = `${SHARED_IMAGES}/${name}.raw`;
+    const guest = await stage.define(name, [image]);
+    await stage.start(guest);
+    await stage.make(toRoot(image), toQemu(image));
+    await stage.destroy(guest);
+  }
+}
 
 /** Every kind of call on the image of a running guest that ends with the label that it began with. */
 export function everyKindOfCall(image: string): Call[] {
