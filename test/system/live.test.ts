@@ -211,6 +211,8 @@ async function play(stage: Stage, collector: CollectorProcess): Promise<number> 
   await stage.make(toQemu(foreign));
   const deniedAt_ms = Date.now();
   await stage.make(toRoot(foreign));
+  await stage.withoutAuditd(() => stage.fill(100));
+  await stage.fill(100);
   await hypervisor.audit.settle();
   await collector.caughtUp();
   await collector.stop('SIGTERM');

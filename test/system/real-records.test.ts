@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bytesOf } from '../../src/domain/byte-text.js';
 import type { Event, EventKind, EventOf, PathQuality } from '../../src/events/event.js';
 import { sourcesOfCapture } from '../../src/replay/capture.js';
 import { type Replayed, replay } from '../../src/replay/replay.js';
@@ -38,7 +39,8 @@ describe.skipIf(why !== null)('the records of a real hypervisor', () => {
       await play(stage);
       calls = keyedCalls(await stage.capture(capture, 'hosta'));
       for (const { path } of stage.made) {
-        const file = statSync(stage.hypervisor.enclosure.path(path.toString()), { throwIfNoEntry: false });
+        const inside = [Buffer.from(stage.hypervisor.enclosure.path('')), Buffer.from(path as string)];
+        const file = lstatSync(Buffer.concat(inside), { throwIfNoEntry: false });
         if (file !== undefined) owners.set(String(file.ino), { uid: file.uid, gid: file.gid });
       }
     } finally {
@@ -150,6 +152,14 @@ async function play(stage: Stage): Promise<void> {
   await stage.make(toRoot(image), toQemu(image));
   await guest.virsh('resume');
   await stage.make(...everyKindOfCall(image));
+  const link = `${SHARED_IMAGES}/link to main`;
+  await hypervisor.enclosure.run('ln', '--symbolic', image, link);
+  await stage.make(toRoot(link), { call: 'lchown', path: link, uid: 5, gid: 6 });
+  const bytes = Buffer.from(`${SHARED_IMAGES}/caf\xe9 \xff"\n`, 'latin1');
+  writeFileSync(Buffer.concat([Buffer.from(hypervisor.enclosure.path('')), bytes]), '');
+  await stage.make(toRoot(image), { call: 'chown', path: bytes, uid: 7, gid: 8 });
+  await hypervisor.enclosure.run('chown', '0:0', image);
+  await hypervisor.enclosure.run('chown', '--recursive', '64055:64055', SHARED_IMAGES);
   await stage.fill(5000);
   await guest.attachDisk(`${SHARED_IMAGES}/hot plugged.raw`, 'sda');
   await hypervisor.audit.rotate();
@@ -198,7 +208,8 @@ function isSeenByRules(call: MadeCall): boolean {
 function essenceOf(body: EventOf<'RelabelObserved'>['body']): unknown {
   const { call, success, exit, asked_uid, asked_gid, path_quality, dev, inode, value_size } = body;
   const before = { uid: body.before_uid, gid: body.before_gid, mode: body.before_mode };
-  return { call, success, exit, asked_uid, asked_gid, path_quality, dev, inode, value_size, before };
+  const path = body.path === null ? null : bytesOf(body.path).toString('latin1');
+  return { call, success, exit, asked_uid, asked_gid, path, path_quality, dev, inode, value_size, before };
 }
 
 /** What the events of a call, one for each time it was made, have to say. */
@@ -211,6 +222,7 @@ function expectedOf(made: MadeCall): unknown[] {
     exit: -errno + 0,
     asked_uid: asked.uid < 0 ? null : asked.uid,
     asked_gid: asked.gid < 0 ? null : asked.gid,
+    path: nameIn(made),
     path_quality: QUALITY[call] ?? 'absolute',
     dev: before?.dev,
     inode: before?.inode,
@@ -218,6 +230,13 @@ function expectedOf(made: MadeCall): unknown[] {
   };
   const states = [before, ...Array(times - 1).fill(after)];
   return states.map(({ uid, gid, mode }) => ({ ...event, before: { uid, gid, mode } }));
+}
+
+/** What the record has of the path: nothing where the file is named by fd, its last part where the directory is. */
+function nameIn({ call, path }: MadeCall): string | null {
+  const bytes = Buffer.from(path as string).toString('latin1');
+  if (QUALITY[call] === 'file-descriptor') return null;
+  return QUALITY[call] === undefined ? bytes : bytes.slice(bytes.lastIndexOf('/') + 1);
 }
 
 function serialOf(event: Event): number {

@@ -1,6 +1,7 @@
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Enclosure } from './enclosure.js';
+import { type Enclosure, ended } from './enclosure.js';
 import { until } from './until.js';
 
 const REAPER = fileURLToPath(new URL('reaper.py', import.meta.url));
@@ -18,6 +19,8 @@ export class LibvirtDaemon {
   private readonly enclosure: Enclosure;
   /** of libvirtd; null when it does not run */
   private pid: number | null = null;
+  /** the last virsh that was started to listen */
+  private listener: ChildProcess | null = null;
 
   constructor(enclosure: Enclosure) {
     this.enclosure = enclosure;
@@ -46,8 +49,10 @@ export class LibvirtDaemon {
 
   /** Adds what `virsh event` prints to the file, until libvirtd goes away. */
   async listen(file: string): Promise<void> {
+    // what the last one still says is no sign of the next one's life
+    if (this.listener !== null) await ended(this.listener);
     const log = openSync(this.enclosure.path(file), 'a');
-    this.enclosure.spawn('virsh', ['-r', 'event', '--loop', '--all', '--timestamp'], {
+    this.listener = this.enclosure.spawn('virsh', ['-r', 'event', '--loop', '--all', '--timestamp'], {
       stdio: ['ignore', log, 'ignore'],
     });
     closeSync(log);

@@ -85,6 +85,8 @@ export class Stage {
 
   /** What is done meanwhile goes by without auditd. */
   async withoutAuditd(act: () => Promise<void>): Promise<void> {
+    // what auditd has not taken from the kernel when it is told to end is lost, too
+    await this.hypervisor.audit.settle();
     await this.hypervisor.audit.stop();
     this.isRecording = false;
     await act();
