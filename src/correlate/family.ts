@@ -1,5 +1,6 @@
 import type { ByteText } from '../domain/byte-text.js';
 import { getOrMake } from '../domain/group.js';
+import type { GuestRef } from '../domain/report.js';
 import type { Event, GuestName, ListedGuest } from '../events/event.js';
 import { compareEntries, type Entry } from './entry.js';
 import type { FileCall } from './file-call.js';
@@ -87,7 +88,12 @@ export class Family {
       this.unsorted.add(own);
     }
     for (const [entry, guests] of other.listed) getOrMake(this.listed, entry, () => []).push(...guests);
-    for (const kind of TOLD_KINDS) for (const id of other.told[kind]) this.told[kind].add(id);
+    for (const kind of ['migrations', 'findings'] as const)
+      for (const id of other.told[kind]) this.told[kind].add(id);
+    for (const [key, { guest, events }] of other.told.timeline) {
+      const own = getOrMake(this.told.timeline, key, () => ({ guest, events: new Set<string>() }));
+      for (const event of events) own.events.add(event);
+    }
     for (const call of other.told.calls) {
       this.told.calls.add(call);
       for (const row of call.rows.values()) if (row.family === other) row.family = this;
@@ -97,18 +103,17 @@ export class Family {
   }
 }
 
-export const TOLD_KINDS = ['migrations', 'findings', 'timeline'] as const;
-
 /** Ids of what was said of a family, and the calls that were judged for it. */
 export interface Told {
   migrations: Set<string>;
   findings: Set<string>;
-  timeline: Set<string>;
+  /** by the guest's key, the events in its timeline */
+  timeline: Map<string, { guest: GuestRef; events: Set<string> }>;
   calls: Set<FileCall>;
 }
 
 export function nothingTold(): Told {
-  return { migrations: new Set(), findings: new Set(), timeline: new Set(), calls: new Set() };
+  return { migrations: new Set(), findings: new Set(), timeline: new Map(), calls: new Set() };
 }
 
 /** Which family a guest is of. */
