@@ -1,7 +1,7 @@
 import type { ByteText } from '../domain/byte-text.js';
 import { getOrMake } from '../domain/group.js';
 import type { GuestRef } from '../domain/report.js';
-import type { Event, GuestName, ListedGuest } from '../events/event.js';
+import type { Event, GuestName } from '../events/event.js';
 import { compareEntries, type Entry } from './entry.js';
 import type { FileCall } from './file-call.js';
 import type { Images } from './images.js';
@@ -15,8 +15,8 @@ export class Family {
   readonly names = new Set<ByteText>();
   /** what names its guests, by host */
   readonly byHost = new Map<string, Entry[]>();
-  /** of lists of guests, those of them that are of this family */
-  readonly listed = new Map<Entry, ListedGuest[]>();
+  /** of lists of guests, the places in them of those that are of this family */
+  readonly listed = new Map<Entry, number[]>();
   /** its images, as stated when it was last looked at */
   images: Images = { uses: [], complete: new Set() };
   /** an image was stated, or a host or name was met for the first time */
@@ -58,8 +58,8 @@ export class Family {
     if (this.uuids.size + this.names.size > before) this.areUsesStale = true;
   }
 
-  list(entry: Entry, guest: ListedGuest): void {
-    getOrMake(this.listed, entry, () => []).push(guest);
+  list(entry: Entry, place: number): void {
+    getOrMake(this.listed, entry, () => []).push(place);
   }
 
   /** In the order of the host's record. */
@@ -87,7 +87,11 @@ export class Family {
       for (const entry of entries) if (!known.has(entry)) own.push(entry);
       this.unsorted.add(own);
     }
-    for (const [entry, guests] of other.listed) getOrMake(this.listed, entry, () => []).push(...guests);
+    for (const [entry, places] of other.listed) {
+      const own = getOrMake(this.listed, entry, () => []);
+      own.push(...places);
+      own.sort((a, b) => a - b);
+    }
     for (const kind of ['migrations', 'findings'] as const)
       for (const id of other.told[kind]) this.told[kind].add(id);
     for (const [key, { guest, events }] of other.told.timeline) {
