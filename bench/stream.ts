@@ -83,7 +83,7 @@ function readAll(from: EventLog): Promise<void> {
 }
 
 function correlated(from: EventLog): Promise<void> {
-  const options = { correlator: {}, horizon_us: 1e15, batch_events_max: BATCH_EVENTS };
+  const options = { correlator: {}, batch_events_max: BATCH_EVENTS };
   return until('correlate', ['events'], (signal) =>
     correlateRole({ log: from, options, ...telemetry(), signal }),
   );

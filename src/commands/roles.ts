@@ -115,14 +115,11 @@ function forwarding(
   };
 }
 
-const US_PER_HOUR = 3_600_000_000;
-
 export function correlating(surroundings: RoleSurroundings, log: ProcessorLog): Stage {
   const { configuration, metrics, health, logger } = surroundings;
   const { correlate, storage } = configuration();
   const options = {
     correlator: { sharedPaths: storage.shared_paths, localPaths: storage.local_paths },
-    horizon_us: correlate.horizon_h * US_PER_HOUR,
     batch_events_max: correlate.batch_events_max,
   };
   return {

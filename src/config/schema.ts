@@ -116,14 +116,6 @@ const storage = z
   });
 
 const correlate = z.strictObject({
-  horizon_h: wholeNumber(1, 8760)
-    .default(24)
-    .register(KEY_FACTS, {
-      about:
-        'time for which a guest is kept in memory after its last migration settled, in hours; what comes later about ' +
-        'it is `undetermined`',
-      reload: 'applied',
-    }),
   batch_events_max: wholeNumber(1, 100_000).default(1000).register(KEY_FACTS, {
     about: 'events that are judged and committed together',
     reload: 'applied',

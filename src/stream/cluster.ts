@@ -5,14 +5,12 @@ import type { Event, EventOf } from '../events/event.js';
 import { Judge } from './judge.js';
 import { Said, type Saying } from './said.js';
 import { eventState, forgotten, type StateRecord, saidState, watermarkState } from './state-records.js';
-import { type Dropped, type Relabel, WaitingRelabels } from './waiting-relabels.js';
+import { type Relabel, WaitingRelabels } from './waiting-relabels.js';
 import { Watermarks } from './watermarks.js';
 
 export interface ClusterOptions {
   correlator: CorrelatorOptions;
-  /** relabels that nothing ties to a guest are dropped when older than this, µs */
-  horizon_us: number;
-  /** and when they take more memory than this */
+  /** relabels that nothing ties to a guest are dropped when they take more memory than this */
   waiting_bytes_max: number;
 }
 
@@ -25,7 +23,8 @@ export interface Arrived {
 export interface Taken {
   outputs: Output[];
   sayings: Saying[];
-  dropped: Dropped[];
+  /** relabels that nobody will judge */
+  dropped: Relabel[];
 }
 
 /**
@@ -37,14 +36,12 @@ export class Cluster {
   readonly said: Said;
   readonly waiting: WaitingRelabels;
   readonly #name: string;
-  readonly #options: ClusterOptions;
   readonly #judge: Judge;
   /** nothing was judged since it was made or restored: another version may say other things of the same events */
   #isUnjudged = true;
 
   constructor(name: string, options: ClusterOptions) {
     this.#name = name;
-    this.#options = options;
     this.#judge = new Judge(name, options.correlator);
     this.said = new Said(name, this.watermarks);
     this.waiting = new WaitingRelabels(options.waiting_bytes_max);
@@ -133,12 +130,9 @@ export class Cluster {
     return isChanged;
   }
 
-  #dropExcess(outputs: Output[]): Dropped[] {
-    const dropped = this.waiting.dropExcess((host) => {
-      const watermark = this.watermarks.get(host);
-      return watermark === null ? null : watermark.own_us - this.#options.horizon_us;
-    });
-    for (const { relabel } of dropped) outputs.push(forgotten(this.#name, 'waiting', relabel.id));
+  #dropExcess(outputs: Output[]): Relabel[] {
+    const dropped = this.waiting.dropExcess();
+    for (const { id } of dropped) outputs.push(forgotten(this.#name, 'waiting', id));
     return dropped;
   }
 }

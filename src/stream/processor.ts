@@ -90,7 +90,7 @@ export class Processor implements PartitionHandler {
   #count({ sayings, dropped }: Taken): void {
     for (const saying of sayings) this.#tally.saying(saying);
     if (dropped.length === 0) return;
-    this.#tally.dropped(dropped);
+    this.#tally.dropped(dropped.length);
     this.#options.logger.warn(
       { relabels: dropped.length },
       'dropped relabels of files that nothing tied to a guest',

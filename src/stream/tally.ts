@@ -3,7 +3,6 @@ import type { DeadLetterReason } from '../eventlog/dead-letter.js';
 import type { Instruments } from '../telemetry/metrics.js';
 import type { Cluster } from './cluster.js';
 import type { Saying } from './said.js';
-import type { Dropped } from './waiting-relabels.js';
 
 const SEVERITIES = ['critical', 'warning', 'info'] as const;
 
@@ -35,8 +34,8 @@ export class Tally {
     }
   }
 
-  dropped(dropped: readonly Dropped[]): void {
-    for (const { why } of dropped) this.#of.dropped_relabels_total.inc({ why });
+  dropped(relabels: number): void {
+    this.#of.dropped_relabels_total.inc(relabels);
   }
 
   /** What holds of all clusters of this process. */

@@ -7,15 +7,10 @@ const EVENT_BYTES = 1500;
 
 export type Relabel = EventOf<'RelabelObserved'>;
 
-export interface Dropped {
-  relabel: Relabel;
-  /** too old, or too many */
-  why: 'age' | 'bytes';
-}
-
 /**
  * Relabels of files that nothing ties to a guest, yet: a later event can tell that a file is an image. They wait up to
- * a limit of memory and of age; beyond it they are dropped, the oldest first, and counted.
+ * a limit of memory; beyond it they are dropped, those that came first before others, and counted. Their age is none: a
+ * collector that was away brings old ones, and what they concern right after them.
  */
 export class WaitingRelabels {
   readonly #bytes_max: number;
@@ -66,14 +61,11 @@ export class WaitingRelabels {
     return concerned;
   }
 
-  /** @param expired_us before it, a relabel of the host is too old; null while the host has not said how far it is */
-  dropExcess(expired_us: (host: string) => number | null): Dropped[] {
-    const dropped: Dropped[] = [];
+  dropExcess(): Relabel[] {
+    const dropped: Relabel[] = [];
     for (const relabel of this.#waiting.values()) {
-      const isOld = relabel.at < (expired_us(relabel.host) ?? Number.NEGATIVE_INFINITY);
-      if (isOld) dropped.push({ relabel, why: 'age' });
-      else if (this.#bytes > this.#bytes_max) dropped.push({ relabel, why: 'bytes' });
-      else break; // they stand in the order in which they came, and age in nearly the same
+      if (this.#bytes <= this.#bytes_max) break;
+      dropped.push(relabel);
       this.#remove(relabel);
     }
     return dropped;

@@ -248,8 +248,8 @@ export const METRICS = {
   dropped_relabels_total: {
     of: 'correlate',
     type: 'counter',
-    help: 'Relabels of files that nothing tied to a guest, dropped for their age or for want of room.',
-    labels: { why: ['age', 'bytes'] },
+    help: 'Relabels of files that nothing tied to a guest, dropped for want of room.',
+    labels: {},
   },
   watermark_timestamp_seconds: {
     of: 'correlate',

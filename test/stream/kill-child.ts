@@ -19,7 +19,7 @@ const log = openLocalLog({
 });
 await correlateRole({
   log,
-  options: { correlator: {}, horizon_us: 24 * 3_600_000_000, batch_events_max: Number(batch) },
+  options: { correlator: {}, batch_events_max: Number(batch) },
   metrics: createMetrics({ version: 'test', parts: ['correlate'] }),
   health: new Health(Date.now),
   logger: pino({ level: 'silent' }),

@@ -33,7 +33,7 @@ export function telemetry() {
   };
 }
 
-const CORRELATE = { correlator: {}, horizon_us: 24 * 3_600_000_000, batch_events_max: 100 };
+const CORRELATE = { correlator: {}, batch_events_max: 100 };
 
 /** Correlates and stores all that is in the log, and ends. */
 export async function storeAll(

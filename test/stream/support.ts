@@ -25,7 +25,6 @@ export class Partition {
   #newProcessor(): Processor {
     return new Processor({
       correlator: {},
-      horizon_us: 24 * 3_600_000_000,
       waiting_bytes_max: 64 << 20,
       ...this.#options,
       metrics: this.metrics,

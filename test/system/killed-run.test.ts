@@ -64,7 +64,6 @@ collect:
   kernel_losses: {auditctl: null}
   heartbeat: {every_s: 1}
 storage: {shared_paths: [${this.images}]}
-correlate: {horizon_h: 8760} # the recorded log is old
 listen: {port: 0}
 `,
     );
