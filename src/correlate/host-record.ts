@@ -199,14 +199,16 @@ function collectGaps(record: HostRecord): Gap[] {
   for (const event of record.events) {
     if (event.kind !== 'GapDetected') continue;
     const { body } = event;
+    const heardAgain = body.kind === 'event-stream-ended' && body.to === null ? nextOf(record, event) : null;
+    const open = heardAgain ?? record.events.length;
     gaps.push({
       event,
       stream: body.of_stream,
       kind: body.kind,
       from: body.from === null ? -1 : positionAt(record, body.from) - 1,
-      to: body.to === null ? record.events.length : positionAt(record, body.to + 1),
+      to: body.to === null ? open : positionAt(record, body.to + 1),
       fromUs: body.from,
-      toUs: body.to,
+      toUs: heardAgain === null ? body.to : (record.events[heardAgain] as Event).at,
       lost: body.lost,
       text: body.detail,
     });
@@ -229,6 +231,17 @@ function collectGaps(record: HostRecord): Gap[] {
     });
   }
   return gaps;
+}
+
+/** A virsh that was started again tells of what comes from then on: where the stream's first event after the gap stands. */
+function nextOf(record: HostRecord, { body, sequence }: EventOf<'GapDetected'>): number | null {
+  let next: number | null = null;
+  for (const [position, event] of record.events.entries()) {
+    if (event.stream !== body.of_stream || event.kind === 'GapDetected' || event.sequence <= sequence)
+      continue;
+    if (next === null || event.sequence < (record.events[next] as Event).sequence) next = position;
+  }
+  return next;
 }
 
 /** Kinds of gap that hide events. A cut relabel event is one event with parts missing, which it says itself. */
