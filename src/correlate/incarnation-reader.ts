@@ -233,6 +233,7 @@ class IncarnationReader {
     }
     this.open.owns ??= position;
     if (detail === 'Post-copy') this.open.resumedPostCopy = true;
+    else if (detail !== null) this.open.postCopyEnded = true;
     this.see(position);
   }
 
@@ -250,10 +251,11 @@ class IncarnationReader {
     const postCopy = detail === 'Post-copy' || detail === 'Post-copy Error';
     if (detail !== 'Migrated' && !postCopy && !(detail === null && copying)) return;
     const running = current.handOvers.at(-1);
+    if (detail === 'Post-copy Error') this.postCopyBroke(current, position);
     if (running?.result === 'open') running.postCopy ||= postCopy;
     // `Suspended Post-copy Error` on a host that was given the guest is the destination's: it keeps it
     else if (detail !== 'Post-copy Error' || current.kind !== 'incoming' || current.jobs.length > 0) {
-      current.handOvers.push({ from: position, to: null, result: 'open', postCopy });
+      current.handOvers.push({ from: position, to: null, result: 'open', postCopy, brokenAt: null });
     }
   }
 
@@ -265,6 +267,8 @@ class IncarnationReader {
     }
     const current = this.open as unknown as Incarnation;
     this.see(position);
+    if (status === 'postcopy-paused') this.postCopyBroke(current, position);
+    if (isFinal(status)) current.postCopyEnded = true;
     if (current.owns === null) return; // status of the incoming side
     if (current.handOvers.at(-1)?.result === 'open') {
       // a new attempt to move a guest that is still here, unless a start follows at once: then it is one to receive it
@@ -294,8 +298,15 @@ class IncarnationReader {
         to: null,
         result: 'open',
         postCopy: status.startsWith('postcopy'),
+        brokenAt: null,
       });
     }
+  }
+
+  private postCopyBroke(current: Incarnation, position: number): void {
+    const handOver = current.handOvers.at(-1);
+    if (handOver?.result === 'open') handOver.brokenAt ??= position;
+    else current.postCopyEnded = true;
   }
 
   private startsAreSeen(current: Incarnation, position: number): boolean {
@@ -367,6 +378,7 @@ class IncarnationReader {
       owns: null,
       tookOverAt: 'exactly',
       resumedPostCopy: false,
+      postCopyEnded: false,
       ownsEarlier: false,
       handOvers: [],
       ended: null,
@@ -422,7 +434,13 @@ class IncarnationReader {
       if (!unseen && reason === 'migrated') handOver.result = 'ended';
     } else if (!unseen && reason === 'migrated' && current.owns !== null) {
       // the guest was paused, or nothing but the audit log was kept: no STOP marks the hand-over
-      current.handOvers.push({ from: position, to: position, result: 'ended', postCopy: false });
+      current.handOvers.push({
+        from: position,
+        to: position,
+        result: 'ended',
+        postCopy: false,
+        brokenAt: null,
+      });
     }
     this.open = null;
     this.jobStatus = null;

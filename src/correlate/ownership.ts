@@ -1,7 +1,7 @@
 import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import type { Chain, Linkage } from './chains.js';
 import type { Custody } from './custody-answer.js';
-import { coversAny, type HostRecord } from './host-record.js';
+import { covers, coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import type { LocalState } from './local-state.js';
 import { guestState, orderMissing, peerState } from './missing-evidence.js';
@@ -48,7 +48,7 @@ export class Ownership {
       case 'incoming':
         return this.asIncoming(local, host, position, byLibvirt);
       case 'handing-over':
-        return this.asHandingOver(local, host);
+        return this.asHandingOver(local, host, position);
       case 'absent':
         return this.asAbsent(local, host, position, byLibvirt);
       case 'silent':
@@ -144,7 +144,7 @@ export class Ownership {
     return (times[owns] as number) - (times[position] as number) <= SWITCH_OVER_US;
   }
 
-  private asHandingOver(local: Local<'handing-over'>, host: string): Custody {
+  private asHandingOver(local: Local<'handing-over'>, host: string, position: number): Custody {
     const { incarnation, handOver } = local;
     const successor = this.linkage.next.get(incarnation);
     const sure = local.sure || (successor !== undefined && this.isOnlyAttempt(incarnation, successor));
@@ -171,9 +171,24 @@ export class Ownership {
     // never confirmed, so this can be long after: the guest may have ended where it went
     const chain = this.linkage.chains.find((each) => each.includes(successor)) as Chain;
     const since = chain.slice(chain.indexOf(successor));
+    if (since.length === 1 && handOver.brokenAt !== null && handOver.brokenAt < position) {
+      if (this.diedInPostCopy(successor)) return { kind: 'nobody', proof: [] };
+    }
     if (!this.openToTheEnd(since.at(-1) as Incarnation))
       return this.unknown(local, since, orderMissing(), true);
     return this.otherOf(since, host, ['P5-peer-resumed'], local);
+  }
+
+  /**
+   * A destination whose QEMU died in post-copy before it said that the migration broke, or was over, is what broke it:
+   * what the source does once it knows, it does when nobody runs the guest any more.
+   */
+  private diedInPostCopy(destination: Incarnation): boolean {
+    const { started, ended, endReason, resumedPostCopy, postCopyEnded } = destination;
+    if (started === null || ended === null || !resumedPostCopy || postCopyEnded) return false;
+    if (endReason !== 'failed' && endReason !== 'crashed') return false;
+    const record = this.records.get(destination.host) as HostRecord;
+    return LIFECYCLE_STREAMS.every((stream) => covers(record, stream, started, ended));
   }
 
   /** Every other host is known never to have owned the guest, so this one kept it, running or not. */
