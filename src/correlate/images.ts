@@ -132,7 +132,9 @@ export class ImageMap {
     }
     const [file] = candidates;
     if (!file || candidates.size > 1) return null;
-    const served = file.uses.every((use) => !this.liesOn(use, new Set([storage?.key]))) && exported[0];
+    // what another host uses is no file of this host's own, whether or not the mounts of that host are known
+    const isOwn = file.uses.some((use) => use.host === host && this.liesOn(use, new Set([storage?.key])));
+    const served = !isOwn && exported[0];
     return served ? { file, by: 'server-name', storage: served } : { file, by: 'name', storage };
   }
 
