@@ -62,7 +62,9 @@ function clean(known: Known, reason: Reason): Judgement {
 }
 
 function undetermined(known: Known, reason: Reason, ...missing: MissingEvidence[]): Judgement {
-  return { ...known, verdict: 'undetermined', reason, missing };
+  // that this host ran the guest, as others may have done, is no answer to whom the call hurt
+  const owner = known.owner === known.call.record.host ? null : known.owner;
+  return { ...known, owner, verdict: 'undetermined', reason, missing };
 }
 
 /** Programs of libvirt that relabel on behalf of a guest. */
@@ -195,7 +197,10 @@ function useByAll(file: ImageFile): Use {
 
 function ownerNamed(custody: Custody): string | null {
   if (custody.kind === 'this-host') return custody.starting ? null : custody.incarnation.host;
-  return custody.kind === 'other' ? custody.owner : null;
+  if (custody.kind === 'other') return custody.owner;
+  // whoever else may have run it at the same time, this host did
+  const local = custody.kind === 'unknown' ? custody.local : null;
+  return local?.state === 'owner' && local.sure ? local.incarnation.host : null;
 }
 
 /** What the record itself says about the effect: before and asked, as this host saw them. */
