@@ -101,7 +101,7 @@ class LinkageSearch {
         chain.pop();
       }
     }
-    if (continued) return;
+    if (continued && !mayHaveKept(tail as Incarnation)) return;
     const head = this.heads.find((each) => !this.used.has(each));
     if (!head) {
       this.keep(bounds);
@@ -207,6 +207,11 @@ function isAlike(source: Incarnation, destination: Incarnation): boolean {
 /** Did this incarnation begin by taking the guest over? */
 function wasHandedIn(incarnation: Incarnation): boolean {
   return incarnation.kind === 'incoming' || (incarnation.kind === 'unknown' && incarnation.ownsEarlier);
+}
+
+/** A hand-over that was never confirmed may have failed: the guest went on where it was, though nothing says so. */
+function mayHaveKept(incarnation: Incarnation): boolean {
+  return incarnation.handOvers.at(-1)?.result === 'open';
 }
 
 /** Did it end by handing the guest over, as far as this host can tell? */
