@@ -34,15 +34,20 @@ export class GuestCustody {
     this.ownerships = all.map((linkage) => new Ownership(linkage, records, byHost, lockedStorage));
   }
 
-  /** @param byLibvirt the call was made by the libvirt daemon */
-  at(host: string, position: number, byLibvirt: boolean): Custody {
+  /**
+   * @param byLibvirt the call was made by the libvirt daemon
+   * @param mayRestore it can be libvirt's clean-up after the guest: it gives back no file that the guest only reads
+   */
+  at(host: string, position: number, byLibvirt: boolean, mayRestore = byLibvirt): Custody {
     const local = localState(
       this.byHost.get(host),
       this.records.get(host) as HostRecord,
       position,
       byLibvirt,
     );
-    const answers = this.ownerships.map((ownership) => ownership.at(local, host, position, byLibvirt));
+    const answers = this.ownerships.map((ownership) =>
+      ownership.at(local, host, position, { byLibvirt, mayRestore }),
+    );
     return this.merge(answers, local);
   }
 

@@ -77,7 +77,7 @@ export function isByLibvirt(call: RelabelObserved): boolean {
 export function judge(call: ImageCall, custody: GuestCustody, context: JudgeContext): Judgement {
   const { body } = call.event;
   const use = useBy(custody.guest, call.file);
-  const at = custody.at(call.record.host, call.position, isByLibvirt(body));
+  const at = custodyAt(call, custody, use);
   const owner = ownerNamed(at);
   const base: Known = {
     call,
@@ -162,7 +162,7 @@ export function judgeUnlisted(
 ): Judgement | null {
   const { body } = call.event;
   const use = useByAll(call.file);
-  const at = custody.at(call.record.host, call.position, isByLibvirt(body));
+  const at = custodyAt(call, custody, use);
   if (at.kind === 'this-host' || at.kind === 'nobody') return null;
   const { answer, need, certain } = answerFor(body, at.candidates, custody, call, use, context);
   if (answer === 'same') return null;
@@ -179,6 +179,11 @@ export function judgeUnlisted(
     local: at.local,
   };
   return undetermined(known, 'evidence-gap', imageList(call));
+}
+
+function custodyAt({ record, position, event }: ImageCall, custody: GuestCustody, use: Use): Custody {
+  const byLibvirt = isByLibvirt(event.body);
+  return custody.at(record.host, position, byLibvirt, byLibvirt && !use.readOnly);
 }
 
 const usesByGuest = new WeakMap<ImageFile, Map<string, Use>>();

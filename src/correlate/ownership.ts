@@ -1,6 +1,7 @@
 import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import type { Chain, Linkage } from './chains.js';
 import type { Custody } from './custody-answer.js';
+import { beginsBefore, chainProof, incomingProof } from './custody-proofs.js';
 import { covers, coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import type { LocalState } from './local-state.js';
@@ -14,6 +15,12 @@ const CLEAN_UP_US = 120_000_000;
 const SWITCH_OVER_US = 1_000_000;
 
 type Local<S extends LocalState['state']> = Extract<LocalState, { state: S }>;
+
+/** Who made the call: libvirt's daemon, and whether it can be what it does to clean up after a guest. */
+interface Caller {
+  byLibvirt: boolean;
+  mayRestore: boolean;
+}
 
 /** Answers who owned the guest, for one way in which it can have gone from host to host. */
 export class Ownership {
@@ -39,7 +46,7 @@ export class Ownership {
     this.lockedStorage = lockedStorage;
   }
 
-  at(local: LocalState, host: string, position: number, byLibvirt: boolean): Custody {
+  at(local: LocalState, host: string, position: number, { byLibvirt, mayRestore }: Caller): Custody {
     switch (local.state) {
       case 'owner':
         return this.asOwner(local, host);
@@ -50,7 +57,7 @@ export class Ownership {
       case 'handing-over':
         return this.asHandingOver(local, host, position);
       case 'absent':
-        return this.asAbsent(local, host, position, byLibvirt);
+        return this.asAbsent(local, host, position, mayRestore);
       case 'silent':
         return this.asSilent(local, host);
     }
@@ -223,14 +230,14 @@ export class Ownership {
     );
   }
 
-  private asAbsent(local: Local<'absent'>, host: string, position: number, byLibvirt: boolean): Custody {
+  private asAbsent(local: Local<'absent'>, host: string, position: number, mayRestore: boolean): Custody {
     const { last } = local;
     const record = this.records.get(host) as HostRecord;
     const [lastOwned, nextOwned] = this.ownedAt(host, position);
     if (
       last &&
       local.sure &&
-      byLibvirt &&
+      mayRestore &&
       this.isCleanUpAfter(last, record, position) &&
       this.endIsSure(last)
     ) {
@@ -476,24 +483,9 @@ export class Ownership {
   }
 }
 
-function beginsBefore(incarnation: Incarnation): boolean {
-  return incarnation.opened === BEFORE && incarnation.owns === BEFORE && !incarnation.ownsEarlier;
-}
-
 /** A guest is restored from what its save left: the one ended before the other began. */
 function isOrderedBySave(a: Incarnation, b: Incarnation): boolean {
   const follows = (first: Incarnation, second: Incarnation) =>
     first.endReason === 'saved' && second.startReason === 'restored';
   return follows(a, b) || follows(b, a);
-}
-
-function incomingProof(incarnation: Incarnation): Proof {
-  const failed = incarnation.owns === null && (incarnation.startFailed || incarnation.ended !== null);
-  return failed ? 'P1-failed-incoming' : 'P3-before-takeover';
-}
-
-function chainProof(part: Chain): Proof {
-  const only = part.length === 1 ? (part[0] as Incarnation) : null;
-  if (!only) return 'P8-chain-of-owners';
-  return beginsBefore(only) ? 'P6-steady-owner' : 'P5-peer-resumed';
 }
