@@ -10,6 +10,8 @@ import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 export class GuestCustody {
   readonly guest: string;
   readonly allIncarnations: readonly Incarnation[];
+  /** a second QEMU of the guest could not have opened its images */
+  readonly lockedStorage: boolean;
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly byHost: ReadonlyMap<string, GuestRecord>;
   /** every way in which the guest can have gone from host to host; the first is the likeliest */
@@ -27,6 +29,7 @@ export class GuestCustody {
     this.guest = guest;
     this.records = records;
     this.byHost = byHost;
+    this.lockedStorage = lockedStorage;
     this.allIncarnations = [...byHost.values()].flatMap((record) => record.incarnations);
     const { all, exhausted } = linkages([...byHost.values()], records);
     this.linkages = all;
@@ -119,6 +122,11 @@ export class GuestCustody {
   /** With two hypervisors the guest's other host needs no record to be named. */
   onlyOtherHypervisor(host: string): string | null {
     return (this.ownerships[0] as Ownership).onlyOtherHypervisor(host);
+  }
+
+  /** Every other hypervisor on record is known not to have had the guest. */
+  isNowhereElse(host: string): boolean {
+    return (this.ownerships[0] as Ownership).nobodyElse(host);
   }
 
   /** Where a host defined the guest outside of an incoming migration. */

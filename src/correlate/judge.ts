@@ -5,7 +5,7 @@ import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/
 import type { RelabelObserved } from '../events/event.js';
 import type { GuestCustody } from './custody.js';
 import type { Custody } from './custody-answer.js';
-import { gapsBetween, type HostRecord } from './host-record.js';
+import { covers, gapsBetween, type HostRecord } from './host-record.js';
 import type { ImageCall } from './image-call.js';
 import type { ImageFile } from './images.js';
 import type { Incarnation } from './incarnation.js';
@@ -13,6 +13,7 @@ import { type LocalState, RESTORE_BEFORE_STOP_US } from './local-state.js';
 import {
   auditRecords,
   fileIdentity,
+  guestState,
   imageList,
   labelAsked,
   labelNeeded,
@@ -96,6 +97,9 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (!touchesAccess(body)) return clean(base, 'not-a-label');
   if (at.kind === 'this-host' || at.kind === 'nobody') {
     const isOwner = at.kind === 'this-host' && !at.starting;
+    if (isOwner && foundInUse(call, at.incarnation, custody, use, context)) {
+      return undetermined({ ...base, owners: [at.incarnation] }, 'owner-unknown', guestState(null));
+    }
     return clean({ ...base, proof: at.proof }, isOwner ? 'owner-relabel' : 'no-running-guest');
   }
 
@@ -142,6 +146,33 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
     reason: at.local.state === 'owner' ? 'second-incarnation' : 'non-owner-relabel',
     missing: [],
   };
+}
+
+/**
+ * A cold start that found the image labelled for a running guest, and gives it back in the end: where nothing keeps
+ * two hosts from running one guest, and the others are not known to be without it, one of them may have it open.
+ */
+function foundInUse(
+  call: ImageCall,
+  incarnation: Incarnation,
+  custody: GuestCustody,
+  use: Use,
+  context: JudgeContext,
+): boolean {
+  const { body } = call.event;
+  const { opened, started } = incarnation;
+  if (custody.lockedStorage || use.readOnly || use.shareable || !isByLibvirt(body) || !asksForOwner(body))
+    return false;
+  if (incarnation.startReason !== 'booted' || started === null || opened < 0) return false;
+  // an earlier run of the guest may have left its label
+  if (custody.allIncarnations.some((each) => each !== incarnation && each.owns !== null)) return false;
+  if (asksWhatIsNeeded(body, needOf(incarnation, call.record), use) !== 'different') return false;
+  const labelled = context
+    .callsOnFile(call.file)
+    .some(({ record, position }) => record === call.record && opened < position && position < started);
+  return (
+    !labelled && covers(call.record, 'audit', opened, started) && !custody.isNowhereElse(call.record.host)
+  );
 }
 
 /**

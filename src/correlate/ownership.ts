@@ -344,7 +344,7 @@ export class Ownership {
   }
 
   /** There are other hypervisors on record, and each is known not to have had the guest. */
-  private nobodyElse(host: string): boolean {
+  nobodyElse(host: string): boolean {
     // a host of which nothing says what it is may be a hypervisor; one that exports storage and has no libvirt is none
     const others = [...this.records.values()].filter(
       (record) => record.host !== host && (record.facts.hypervisor || !record.facts.exports?.length),
