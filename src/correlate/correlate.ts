@@ -13,6 +13,7 @@ import { type ImageFile, ImageMap, type ImageUse } from './images.js';
 import { sufferingOf } from './impact.js';
 import { readGuestRecord } from './incarnation-reader.js';
 import { isDoubtful, type Judgement, judge, judgeUnlisted, relabelReport } from './judge.js';
+import { withLabelsSeenAfter } from './labels-seen-after.js';
 import { migrationsOf } from './migrations.js';
 import { StorageMap } from './storage.js';
 import { suspicions, unprovenAnnouncements, unrecognisedStorage } from './suspicions.js';
@@ -74,7 +75,7 @@ function decideCluster(events: readonly Event[], options: CorrelatorOptions): Re
   });
   const images = new ImageMap([...records.values()], storages, names);
   const positions = positionsByGuest(records, names);
-  const calls = imageCalls(records, images);
+  const calls = withLabelsSeenAfter(imageCalls(records, images));
   const callsByFile = groupBy(calls, (call) => call.file.id);
   const concerns = callsByGuest(calls);
 
