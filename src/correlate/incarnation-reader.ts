@@ -251,6 +251,8 @@ class IncarnationReader {
     const postCopy = detail === 'Post-copy' || detail === 'Post-copy Error';
     if (detail !== 'Migrated' && !postCopy && !(detail === null && copying)) return;
     const running = current.handOvers.at(-1);
+    // stopped for hand-over once more, so it had gone on meanwhile
+    if (detail === 'Migrated' && running && !this.sameMoment(running.from, position)) this.working(position);
     if (detail === 'Post-copy Error') this.postCopyBroke(current, position);
     if (running?.result === 'open') running.postCopy ||= postCopy;
     // `Suspended Post-copy Error` on a host that was given the guest is the destination's: it keeps it
