@@ -233,7 +233,7 @@ class IncarnationReader {
     }
     this.open.owns ??= position;
     if (detail === 'Post-copy') this.open.resumedPostCopy = true;
-    else if (detail !== null) this.open.postCopyEnded = true;
+    else if (detail !== null) this.open.copyEnded ??= position;
     this.see(position);
   }
 
@@ -270,7 +270,7 @@ class IncarnationReader {
     const current = this.open as unknown as Incarnation;
     this.see(position);
     if (status === 'postcopy-paused') this.postCopyBroke(current, position);
-    if (isFinal(status)) current.postCopyEnded = true;
+    if (isFinal(status)) current.copyEnded ??= position;
     if (current.owns === null) return; // status of the incoming side
     if (current.handOvers.at(-1)?.result === 'open') {
       // a new attempt to move a guest that is still here, unless a start follows at once: then it is one to receive it
@@ -308,7 +308,7 @@ class IncarnationReader {
   private postCopyBroke(current: Incarnation, position: number): void {
     const handOver = current.handOvers.at(-1);
     if (handOver?.result === 'open') handOver.brokenAt ??= position;
-    else current.postCopyEnded = true;
+    else current.copyEnded ??= position;
   }
 
   private startsAreSeen(current: Incarnation, position: number): boolean {
@@ -380,7 +380,7 @@ class IncarnationReader {
       owns: null,
       tookOverAt: 'exactly',
       resumedPostCopy: false,
-      postCopyEnded: false,
+      copyEnded: null,
       ownsEarlier: false,
       handOvers: [],
       ended: null,

@@ -41,8 +41,8 @@ export interface Incarnation {
   tookOverAt: 'exactly' | 'before';
   /** it resumed in the middle of a post-copy migration */
   resumedPostCopy: boolean;
-  /** this side of the post-copy migration said that it was over, or had broken */
-  postCopyEnded: boolean;
+  /** where QEMU said that the copy was over, or libvirt that a post-copy migration had broken */
+  copyEnded: number | null;
   /** true when ownership before `owns` cannot be excluded: the record begins inside the incarnation */
   ownsEarlier: boolean;
   handOvers: HandOver[];

@@ -4,7 +4,7 @@ import type { Custody } from './custody-answer.js';
 import { beginsBefore, chainProof, incomingProof } from './custody-proofs.js';
 import { covers, coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
-import type { LocalState } from './local-state.js';
+import { type LocalState, mayBeStopped } from './local-state.js';
 import { guestState, orderMissing, peerState } from './missing-evidence.js';
 import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 
@@ -49,7 +49,7 @@ export class Ownership {
   at(local: LocalState, host: string, position: number, { byLibvirt, mayRestore }: Caller): Custody {
     switch (local.state) {
       case 'owner':
-        return this.asOwner(local, host);
+        return this.asOwner(local, host, position, byLibvirt);
       case 'starting':
         return this.asStarting(local, host);
       case 'incoming':
@@ -63,9 +63,13 @@ export class Ownership {
     }
   }
 
-  private asOwner(local: Local<'owner'>, host: string): Custody {
+  private asOwner(local: Local<'owner'>, host: string, position: number, byLibvirt: boolean): Custody {
     const { incarnation } = local;
     if (!local.sure) return this.unlessSpanned(local, host, incarnation);
+    if (!byLibvirt && mayBeStopped(incarnation, this.records.get(host) as HostRecord, position)) {
+      const successor = this.linkage.next.get(incarnation);
+      return this.unknown(local, successor ? [successor, incarnation] : [incarnation], orderMissing(), true);
+    }
     return this.unlessRivalled(local, incarnation, {
       kind: 'this-host',
       incarnation,
@@ -191,8 +195,8 @@ export class Ownership {
    * what the source does once it knows, it does when nobody runs the guest any more.
    */
   private diedInPostCopy(destination: Incarnation): boolean {
-    const { started, ended, endReason, resumedPostCopy, postCopyEnded } = destination;
-    if (started === null || ended === null || !resumedPostCopy || postCopyEnded) return false;
+    const { started, ended, endReason, resumedPostCopy, copyEnded } = destination;
+    if (started === null || ended === null || !resumedPostCopy || copyEnded !== null) return false;
     if (endReason !== 'failed' && endReason !== 'crashed') return false;
     const record = this.records.get(destination.host) as HostRecord;
     return LIFECYCLE_STREAMS.every((stream) => covers(record, stream, started, ended));
