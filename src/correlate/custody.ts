@@ -17,7 +17,8 @@ export class GuestCustody {
   /** every way in which the guest can have gone from host to host; the first is the likeliest */
   private readonly linkages: readonly Linkage[];
   private readonly ownerships: readonly Ownership[];
-  private readonly exhausted: boolean;
+  /** there are more such ways than were looked at */
+  readonly exhausted: boolean;
 
   /** @param lockedStorage the guest's images are locked while QEMU has them open, on every host */
   constructor(
@@ -71,7 +72,7 @@ export class GuestCustody {
       );
       return {
         kind: 'other',
-        owner: owners.size === 1 ? ([...owners][0] as string | null) : null,
+        owner: owners.size === 1 && !this.exhausted ? ([...owners][0] as string | null) : null,
         candidates,
         proof: proof.length > 0 ? proof : [...new Set(others.flatMap((answer) => answer.proof))].sort(),
         local,

@@ -314,7 +314,7 @@ function answerFor(
   const need = needs[0] ?? null;
   const certain = new Set(needs.map((each) => JSON.stringify(each))).size === 1;
   // where the clocks alone tell the order of the hand-overs, any owner on record may have been the one
-  if (custody.ambiguous && answers.has('same')) {
+  if (custody.exhausted || (custody.ambiguous && answers.has('same'))) {
     for (const other of custody.allIncarnations) {
       if (other.owns === null || other.host === call.record.host) continue;
       answers.add(asksWhatIsNeeded(body, needOf(other, context.records.get(other.host) as HostRecord), use));
