@@ -1,5 +1,5 @@
 import { getOrMake } from '../domain/group.js';
-import { parseContext } from '../domain/label.js';
+import { parseContext, parseDacLabel } from '../domain/label.js';
 import type { ImageRef, RelabelReport } from '../domain/report.js';
 import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
 import type { RelabelObserved } from '../events/event.js';
@@ -133,10 +133,11 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
     return undetermined(known, 'detached-image', imageList(call));
   }
   if (call.match === 'server-name') return undetermined(known, 'file-unknown', fileIdentity(call));
-  const already = alreadySo(call, context);
+  const already = alreadySo(call, custody.guest, context);
   if (already === 'same') return clean({ ...known, effect: 'unchanged' }, 'already-so');
   if (already === 'unknown') {
-    const what = 'whether the file had this label already: the audit records that are missing';
+    const what =
+      'whether the file had this label already: the audit records that are missing, or those from before these';
     return undetermined(known, 'evidence-gap', auditRecords(call, what));
   }
   return {
@@ -365,7 +366,7 @@ function wasDropped(
  * believed when it is explained: somebody is on record as having set that label, and nobody as having set another
  * one since. Where records are missing, one of them may be the explanation, or what undid it.
  */
-function alreadySo(call: ImageCall, context: JudgeContext): Answer {
+function alreadySo(call: ImageCall, guest: string, context: JudgeContext): Answer {
   const { body } = call.event;
   if (body.attribute !== null || effectOf(body) !== 'unchanged') return 'different';
   const isSame = (other: RelabelObserved) =>
@@ -382,7 +383,25 @@ function alreadySo(call: ImageCall, context: JudgeContext): Answer {
   for (const record of context.records.values()) {
     if (gapsBetween(record, ['audit'], -1, record.events.length).length > 0) return 'unknown';
   }
-  return explained ? 'same' : 'different';
+  if (explained) return 'same';
+  return !undone && isLabelOfAnother(call, guest, context) ? 'unknown' : 'different';
+}
+
+/** Another guest that uses the file was given this label, so that its start may have set it before the record. */
+function isLabelOfAnother(
+  { event: { body }, file }: ImageCall,
+  guest: string,
+  context: JudgeContext,
+): boolean {
+  const others = new Set(file.uses.map((use) => use.guest).filter((each) => each !== guest));
+  if (others.size === 0) return false;
+  return [...context.records.values()].some(({ events }) =>
+    events.some((event) => {
+      if (event.kind !== 'GuestLabelAssigned' || !others.has(event.body.guest.uuid ?? '')) return false;
+      const label = event.body.image_label === null ? null : parseDacLabel(event.body.image_label);
+      return label !== null && label.uid === body.asked_uid && label.gid === body.asked_gid;
+    }),
+  );
 }
 
 export function imageRef(call: ImageCall): ImageRef {
