@@ -1,6 +1,7 @@
 import { ClockBounds } from './clock-bounds.js';
-import type { HostRecord } from './host-record.js';
-import type { GuestRecord, Incarnation } from './incarnation.js';
+import { coversAny, type HostRecord } from './host-record.js';
+import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
+import { LIFECYCLE_STREAMS } from './streams.js';
 
 /** Incarnations of one guest in the order in which it was handed from one to the next. */
 export type Chain = Incarnation[];
@@ -202,6 +203,22 @@ function isAlike(source: Incarnation, destination: Incarnation): boolean {
     handOver.postCopy ||
     handOver.from === handOver.to
   );
+}
+
+/**
+ * Somewhere the guest was taken over, and no hand-over on record leads there: where a hole could hide one in a chain,
+ * that chain may have ended with it.
+ */
+export function mayHaveLeftUnseen(
+  chain: Chain,
+  linkage: Linkage,
+  records: ReadonlyMap<string, HostRecord>,
+): boolean {
+  if (!linkage.chains.some((other) => other !== chain && other[0]?.kind === 'incoming')) return false;
+  return chain.some(({ host, owns, ended }) => {
+    const record = records.get(host) as HostRecord;
+    return !coversAny(record, LIFECYCLE_STREAMS, owns ?? BEFORE, ended ?? record.events.length);
+  });
 }
 
 /** Did this incarnation begin by taking the guest over? */

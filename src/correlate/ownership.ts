@@ -1,5 +1,5 @@
 import type { MissingEvidence, Proof } from '../domain/verdict.js';
-import type { Chain, Linkage } from './chains.js';
+import { type Chain, type Linkage, mayHaveLeftUnseen } from './chains.js';
 import type { Custody } from './custody-answer.js';
 import { beginsBefore, chainProof, incomingProof } from './custody-proofs.js';
 import { covers, coversAny, type HostRecord } from './host-record.js';
@@ -315,6 +315,7 @@ export class Ownership {
       if (returned < 0 && !this.openToTheEnd(part.at(-1) as Incarnation)) continue;
       if (last === null && !ranElsewhere && !this.isWatched(part[0] as Incarnation)) continue;
       if (!part.every((incarnation) => this.leavingIsSeen(incarnation))) continue;
+      if (mayHaveLeftUnseen(chain, this.linkage, this.records)) continue;
       return part;
     }
     return null;
