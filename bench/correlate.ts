@@ -51,7 +51,7 @@ for (const guests of GUESTS) {
       ceiling,
     );
   }
-  if (guests > 10_000) continue; // a report on so many at once is no use to anybody, and takes 4 GB of its own
+  if (guests > 10_000) continue; // a report on so many at once needs more heap than Node gives
   print(
     'taken in and judged',
     measured(() => judged(events)),

@@ -53,7 +53,7 @@ async function measure(partitions: number): Promise<void> {
   print('append', appended, 'a bare kafkajs producer');
   const read = await alternately(
     (run) => consumeBare(kafka, topicName(settings, 'events'), `bare-${run}`),
-    (run) => process_(log, `group-${run}`),
+    (run) => process_(log, `group-${run}`, partitions),
   );
   print('process', read, 'a bare kafkajs consumer');
   await log.close();
@@ -118,7 +118,13 @@ async function consumeBare(kafka: Kafka, topic: string, groupId: string): Promis
   return seconds;
 }
 
-async function process_(log: KafkaEventLog, group: string): Promise<number> {
+/** From when all partitions are taken over on: the first batch waits for that. */
+async function process_(log: KafkaEventLog, group: string, partitions: number): Promise<number> {
+  let left = partitions;
+  let begin: () => void = () => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
   const stop = new AbortController();
   const counted = countdown();
   const running = log.process({
@@ -129,8 +135,11 @@ async function process_(log: KafkaEventLog, group: string): Promise<number> {
     batch_bytes_max: 1 << 24,
     idle_ms: null,
     handler: {
-      async begin() {},
+      async begin() {
+        if (--left === 0) begin();
+      },
       async take(batch) {
+        await begun;
         counted.take(batch.length);
         return batch
           .filter(({ offset }) => offset % OUTPUT_EVERY === 0)

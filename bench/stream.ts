@@ -19,7 +19,7 @@ import { createMetrics } from '../src/telemetry/metrics.js';
 import { fleetOf } from './fleet.js';
 
 /**
- * Events a second from the log of one machine to findings, and on into the embedded store. The ceilings are a reader
+ * Events a second, and the time of computing that each takes, from the log of one machine to findings, and on into the embedded store. The ceilings are a reader
  * that does nothing with what it reads, and inserts of the same rows that do nothing else.
  * Usage: node --import tsx bench/stream.ts [guests [events a batch]]
  */
@@ -98,7 +98,7 @@ async function stored(from: EventLog): Promise<void> {
 }
 
 /** Rows of events, made beforehand, into the table of events: what `@clickhouse/client` itself takes. */
-async function bareInserts(): Promise<number> {
+async function bareInserts(): Promise<Rate> {
   const path = join(work, 'store');
   await (await openStore({ path })).close();
   const client = await embeddedClient(path);
@@ -117,16 +117,27 @@ async function bareInserts(): Promise<number> {
   return rate;
 }
 
-async function rateOf(count: number, run: () => Promise<void>): Promise<number> {
-  const started = process.hrtime.bigint();
-  await run();
-  return count / (Number(process.hrtime.bigint() - started) / 1e9);
+interface Rate {
+  per_s: number;
+  /** all threads of this process */
+  cpu_us: number;
 }
 
-function print(name: string, perSecond: number, ceiling: number): void {
-  const thousands = (perSecond / 1000).toFixed(1).padStart(7);
+async function rateOf(count: number, run: () => Promise<void>): Promise<Rate> {
+  const started = process.hrtime.bigint();
+  const before = process.cpuUsage();
+  await run();
+  const { user, system } = process.cpuUsage(before);
+  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+  return { per_s: count / seconds, cpu_us: (user + system) / count };
+}
+
+/** The share of the ceiling is one of computing: others on the machine cost less of it than of the clock's time. */
+function print(name: string, { per_s, cpu_us }: Rate, ceiling: Rate): void {
+  const thousands = (per_s / 1000).toFixed(1).padStart(7);
+  const share = ((100 * ceiling.cpu_us) / cpu_us).toFixed(1);
   console.log(
-    `  ${name.padEnd(26)} ${thousands} k/s  ${((100 * perSecond) / ceiling).toFixed(1)} % of ceiling`,
+    `  ${name.padEnd(26)} ${thousands} k/s  ${cpu_us.toFixed(1).padStart(6)} µs CPU each  ${share} % of ceiling`,
   );
 }
 

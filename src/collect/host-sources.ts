@@ -4,7 +4,6 @@ import { HostFactsSource } from './host/facts-source.js';
 import { KernelLossesSource } from './host/kernel-losses.js';
 import { hostReadings } from './host/readings.js';
 import { EventFollower } from './libvirt/follow-events.js';
-import { KEEPALIVE_ARGS } from './libvirt/followed-run.js';
 import { MonitorEventReader } from './libvirt/monitor-event.js';
 import { NameResolver } from './libvirt/resolve-names.js';
 import { Virsh } from './libvirt/virsh.js';
@@ -58,7 +57,7 @@ export function hostSources(options: HostSourcesOptions): HostSources {
     saysWhatItMissed: audit.from !== 'end',
     onGuestsChanged: () => facts.refresh(),
   };
-  const connection = [...KEEPALIVE_ARGS, '-c', libvirt.uri];
+  const connection = ['-c', libvirt.uri];
   if (virsh !== null)
     sources.push(
       new EventFollower({

@@ -11,6 +11,7 @@ import { encodeEvent } from '../events/codec.js';
 import type { Event } from '../events/event.js';
 import { sourcesOfCapture } from '../replay/capture.js';
 import { replay } from '../replay/replay.js';
+import { storeSocket } from '../store/places.js';
 import { connectStore, type StoreReader } from '../store/socket.js';
 import { CORRELATE_GROUP } from '../stream/processor.js';
 import { STORE_GROUP } from '../stream/store-writer.js';
@@ -19,7 +20,7 @@ import { createMetrics } from '../telemetry/metrics.js';
 import { openLocal, silent } from './event-log.js';
 import type { Io } from './io.js';
 import { type RoleSurroundings, runStages } from './role.js';
-import { correlating, isCaughtUp, storeSocket, storing } from './roles.js';
+import { correlating, isCaughtUp, storing } from './roles.js';
 import { version } from './version.js';
 
 /** A recorded fleet, played into what `run` puts together: event log, processor, store. */

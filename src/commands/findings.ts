@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { FindingReport, Report } from '../domain/report.js';
-import type { Store } from '../store/store.js';
+import type { StoreReader } from '../store/socket.js';
 import { formatOption, fullOption, type OutputOptions, print } from './format.js';
 import { EXIT, type Io, type SetExit } from './io.js';
 import { type StoreOptions, storeOptions, usingStore } from './store.js';
@@ -43,13 +43,13 @@ type Confirmable = FindingReport & { confirmed: boolean | null; waits_for: strin
 /** As much of a report as the question was about. */
 type Part = { findings: Confirmable[] } & Partial<Report>;
 
-async function listed(store: Store, { cluster, guest }: Options): Promise<Part> {
+async function listed(store: StoreReader, { cluster, guest }: Options): Promise<Part> {
   const filter = { ...(cluster !== undefined && { cluster }), ...(guest !== undefined && { guest }) };
   const found = await store.findings({ ...filter, states: ['open', 'resolved'] });
   return { findings: found.map(asReported) };
 }
 
-async function single(store: Store, id: string): Promise<Part & Report> {
+async function single(store: StoreReader, id: string): Promise<Part & Report> {
   const found = await store.finding(id);
   const report = await store.report(found.cluster);
   return {
@@ -62,7 +62,7 @@ async function single(store: Store, id: string): Promise<Part & Report> {
 }
 
 /** What a later report no longer says is shown as settled: that is what it became. */
-function asReported({ cluster: _, ...found }: Awaited<ReturnType<Store['finding']>>): Confirmable {
+function asReported({ cluster: _, ...found }: Awaited<ReturnType<StoreReader['finding']>>): Confirmable {
   return { ...found, state: found.state === 'retracted' ? 'resolved' : found.state };
 }
 

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { collectHost } from '../collect/collect-host.js';
 import type { Configuration } from '../config/schema.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import { FORWARD_GROUP, forward } from '../eventlog/forward.js';
 import type { EventLog, ProcessorLog, Topic } from '../eventlog/port.js';
 import { openConfiguredStore } from '../store/open.js';
+import { storeSocket } from '../store/places.js';
 import { serveStore } from '../store/socket.js';
 import type { Store } from '../store/store.js';
 import { correlateRole } from '../stream/correlate-role.js';
@@ -140,11 +140,6 @@ export function storing(surroundings: RoleSurroundings, log: ProcessorLog): Stag
       ),
     isCaughtUp: () => isCaughtUp(log, STORE_GROUP, ['events', 'timeline', 'findings']),
   };
-}
-
-/** Where others of this machine read the embedded store while a role holds it. */
-export function storeSocket({ data_directory }: Pick<Configuration, 'data_directory'>): string {
-  return join(data_directory, 'store.sock');
 }
 
 /** Closes what `use` opened. An embedded store answers on its socket meanwhile. */

@@ -5,6 +5,8 @@ import { Option } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { Event } from '../events/event.js';
 import type { Replayed } from '../replay/replay.js';
+import { embeddedDirectory, storeSocket } from '../store/places.js';
+import { connectStore, type StoreReader } from '../store/socket.js';
 import type { Store } from '../store/store.js';
 import type { Io } from './io.js';
 
@@ -29,30 +31,37 @@ function defaultDirectory({ env }: Io): string {
   return join(state, 'migration-audit', 'store');
 }
 
-/** Opens a store that is there, uses it, and closes it. @throws MigrationAuditError MA_NOT_FOUND when there is none */
+/**
+ * Opens a store that is there, uses it, and closes it. An embedded one that a role holds is asked through that role.
+ *
+ * @param use is also given the cluster of the configuration, where one was named
+ * @throws MigrationAuditError MA_NOT_FOUND when there is none
+ */
 export async function usingStore<T>(
   io: Io,
   { store, config }: StoreOptions,
-  use: (store: Store) => Promise<T>,
+  use: (store: StoreReader, cluster: string | null) => Promise<T>,
 ): Promise<T> {
   if (config === undefined) {
     await refuseMissing(
       store,
       'name it with --store, or make one with: migration-audit replay CAPTURE --store DIRECTORY',
     );
-    return usingOpened(await openEmbedded(store), use);
+    return usingOpened(await openEmbedded(store), (opened) => use(opened, null));
   }
-  const [{ loadConfiguration }, { embeddedDirectory, openConfiguredStore }] = await Promise.all([
+  const [{ loadConfiguration }, { openConfiguredStore }] = await Promise.all([
     import('../config/load.js'),
     import('../store/open.js'),
   ]);
   const { configuration } = await loadConfiguration({ file: config, environment: io.env });
-  if (configuration.store.kind === 'embedded')
-    await refuseMissing(
-      embeddedDirectory(configuration),
-      'start a role that fills it, or correct data_directory',
-    );
-  return usingOpened(await openConfiguredStore(configuration), use);
+  if (configuration.store.kind === 'embedded') {
+    const held = await connectStore(storeSocket(configuration));
+    if (held !== null) return use(held, configuration.cluster);
+    const hint = 'start a role that fills it, or correct data_directory';
+    await refuseMissing(embeddedDirectory(configuration), hint);
+  }
+  const opened = await openConfiguredStore(configuration);
+  return usingOpened(opened, (store) => use(store, configuration.cluster));
 }
 
 /** Asking makes no store. */

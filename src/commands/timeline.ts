@@ -1,15 +1,18 @@
 import { Command } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { Report, TimelineEntry } from '../domain/report.js';
-import type { Store } from '../store/store.js';
+import type { StoreReader } from '../store/socket.js';
 import { formatOption, fullOption, type OutputOptions, print } from './format.js';
 import { EXIT, type Io, type SetExit } from './io.js';
 import { type StoreOptions, storeOptions, usingStore } from './store.js';
 import { wholeHistory } from './text/history.js';
 
 interface Options extends OutputOptions, StoreOptions {
-  cluster: string;
+  cluster?: string;
 }
+
+/** What `replay --store` calls the hosts when it is told no name. */
+const UNNAMED_CLUSTER = 'default';
 
 export function timelineCommand(io: Io, setExit: SetExit): Command {
   const command = new Command('timeline');
@@ -23,11 +26,14 @@ export function timelineCommand(io: Io, setExit: SetExit): Command {
     .argument('<name>', 'a guest by name or UUID, a migration or a finding by id')
     .addOption(formatOption())
     .addOption(fullOption())
-    .option('--cluster <name>', 'cluster whose verdicts mark the relabels', 'default')
+    .option(
+      '--cluster <name>',
+      `cluster whose verdicts mark the relabels; that of the configuration, else "${UNNAMED_CLUSTER}"`,
+    )
     .action(async (name: string, options: Options) => {
-      const report = await usingStore(io, options, async (store): Promise<Report> => {
+      const report = await usingStore(io, options, async (store, configured): Promise<Report> => {
         const timeline = await timelineNamed(store, name);
-        const { relabels } = await store.report(options.cluster);
+        const { relabels } = await store.report(options.cluster ?? configured ?? UNNAMED_CLUSTER);
         return { hosts: [], migrations: [], relabels, findings: [], timeline };
       });
       const { timeline } = report;
@@ -37,7 +43,7 @@ export function timelineCommand(io: Io, setExit: SetExit): Command {
 }
 
 /** Ids are looked for first; a guest that is named like one has its UUID, too. */
-async function timelineNamed(store: Store, name: string): Promise<TimelineEntry[]> {
+async function timelineNamed(store: StoreReader, name: string): Promise<TimelineEntry[]> {
   for (const of of [{ finding: name }, { migration: name }, { guest: name }]) {
     try {
       return await store.timelineOf(of);

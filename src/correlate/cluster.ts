@@ -120,9 +120,9 @@ export class Cluster {
         continue;
       }
       if (event.kind === 'GuestsListed') {
-        for (const listed of event.body.guests) {
-          const family = this.families.of(listed.guest);
-          family?.list(entry, listed);
+        for (const [place, { guest }] of event.body.guests.entries()) {
+          const family = this.families.of(guest);
+          family?.list(entry, place);
           if (family) this.addTo(family, entry);
         }
         continue;

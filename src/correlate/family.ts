@@ -1,6 +1,7 @@
 import type { ByteText } from '../domain/byte-text.js';
 import { getOrMake } from '../domain/group.js';
-import type { Event, GuestName, ListedGuest } from '../events/event.js';
+import type { GuestRef } from '../domain/report.js';
+import type { Event, GuestName } from '../events/event.js';
 import { compareEntries, type Entry } from './entry.js';
 import type { FileCall } from './file-call.js';
 import type { Images } from './images.js';
@@ -14,8 +15,8 @@ export class Family {
   readonly names = new Set<ByteText>();
   /** what names its guests, by host */
   readonly byHost = new Map<string, Entry[]>();
-  /** of lists of guests, those of them that are of this family */
-  readonly listed = new Map<Entry, ListedGuest[]>();
+  /** of lists of guests, the places in them of those that are of this family */
+  readonly listed = new Map<Entry, number[]>();
   /** its images, as stated when it was last looked at */
   images: Images = { uses: [], complete: new Set() };
   /** an image was stated, or a host or name was met for the first time */
@@ -57,8 +58,8 @@ export class Family {
     if (this.uuids.size + this.names.size > before) this.areUsesStale = true;
   }
 
-  list(entry: Entry, guest: ListedGuest): void {
-    getOrMake(this.listed, entry, () => []).push(guest);
+  list(entry: Entry, place: number): void {
+    getOrMake(this.listed, entry, () => []).push(place);
   }
 
   /** In the order of the host's record. */
@@ -86,8 +87,17 @@ export class Family {
       for (const entry of entries) if (!known.has(entry)) own.push(entry);
       this.unsorted.add(own);
     }
-    for (const [entry, guests] of other.listed) getOrMake(this.listed, entry, () => []).push(...guests);
-    for (const kind of TOLD_KINDS) for (const id of other.told[kind]) this.told[kind].add(id);
+    for (const [entry, places] of other.listed) {
+      const own = getOrMake(this.listed, entry, () => []);
+      own.push(...places);
+      own.sort((a, b) => a - b);
+    }
+    for (const kind of ['migrations', 'findings'] as const)
+      for (const id of other.told[kind]) this.told[kind].add(id);
+    for (const [key, { guest, events }] of other.told.timeline) {
+      const own = getOrMake(this.told.timeline, key, () => ({ guest, events: new Set<string>() }));
+      for (const event of events) own.events.add(event);
+    }
     for (const call of other.told.calls) {
       this.told.calls.add(call);
       for (const row of call.rows.values()) if (row.family === other) row.family = this;
@@ -97,18 +107,17 @@ export class Family {
   }
 }
 
-export const TOLD_KINDS = ['migrations', 'findings', 'timeline'] as const;
-
 /** Ids of what was said of a family, and the calls that were judged for it. */
 export interface Told {
   migrations: Set<string>;
   findings: Set<string>;
-  timeline: Set<string>;
+  /** by the guest's key, the events in its timeline */
+  timeline: Map<string, { guest: GuestRef; events: Set<string> }>;
   calls: Set<FileCall>;
 }
 
 export function nothingTold(): Told {
-  return { migrations: new Set(), findings: new Set(), timeline: new Set(), calls: new Set() };
+  return { migrations: new Set(), findings: new Set(), timeline: new Map(), calls: new Set() };
 }
 
 /** Which family a guest is of. */

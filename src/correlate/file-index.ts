@@ -246,9 +246,9 @@ export class FileIndex {
       if (!node || node.uses.size === 0 || contradictsName(event, node)) continue;
       const { dev, inode } = event.body;
       const nameless = dev !== null && usablePath(event) === null;
-      const exported = nameless ? storages.exportsOn(event.host, dev) : [];
+      const parts = nameless ? storages.partsOf(event.host, dev) : [];
       const root = this.find(key);
-      const served = exported.find((each) => this.find(`${each.key}#${inode}`) === root);
+      const served = parts.find((each) => this.find(`${each.key}#${inode}`) === root);
       return { key, by: 'identity', storage: served ?? storage };
     }
     return isNamedInUnknownDirectory(event) ? this.matchByBaseName(event, storage) : null;
@@ -263,7 +263,7 @@ export class FileIndex {
     storage: Storage | null,
   ): { key: string; by: Match; storage: Storage | null } | null {
     const { path, dev } = event.body;
-    const exported = dev === null ? [] : this.keys.storages.exportsOn(event.host, dev);
+    const exported = dev === null ? [] : this.keys.storages.partsOf(event.host, dev);
     const possible = new Set([storage?.key, ...exported.map((each) => each.key)]);
     const roots = new Set<string>();
     for (const key of this.byBaseName.get(baseName(path as ByteText)) ?? []) {

@@ -24,7 +24,7 @@ export class FileKeys {
     const keys: string[] = [];
     if (inode !== null && stored.storage) keys.push(`${stored.storage.key}#${inode}`);
     if (inode !== null && dev !== null && usable === null) {
-      keys.push(...this.storages.exportsOn(host, dev).map(({ key }) => `${key}#${inode}`));
+      keys.push(...this.storages.partsOf(host, dev).map(({ key }) => `${key}#${inode}`));
     }
     if (inode !== null && dev !== null && !stored.storage) keys.push(`dev:${host}:${dev}#${inode}`);
     if (usable !== null) keys.push(...this.keysOfPath(host, usable, stored));

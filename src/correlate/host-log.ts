@@ -312,9 +312,13 @@ export class HostLog {
 
   /** The host as a family sees it that has these entries of it. */
   recordOf(slice: Pick<HostRecord, 'events' | 'times' | 'own' | 'gapPositions'>): HostRecord {
+    const { events, times, own, gapPositions } = slice;
     return {
-      ...slice,
       host: this.host,
+      events,
+      times,
+      own,
+      gapPositions,
       gaps: this.gaps,
       streams: this.streams,
       facts: this.facts,

@@ -1,5 +1,5 @@
 import { getOrMake, groupBy } from '../domain/group.js';
-import type { FindingReport, MigrationReport, RelabelReport, Report } from '../domain/report.js';
+import type { FindingReport, GuestRef, MigrationReport, RelabelReport, Report } from '../domain/report.js';
 import type { Verdict } from '../domain/verdict.js';
 import type { ClockBounds } from './clock-bounds.js';
 import { GuestCustody } from './custody.js';
@@ -27,6 +27,7 @@ import { guestTimeline, laidOut, type TimelineRow } from './timeline.js';
 /** What is concluded of one guest. */
 export interface GuestConclusions {
   key: string;
+  ref: GuestRef;
   migrations: MigrationReport[];
   findings: FindingReport[];
   timeline: TimelineRow[];
@@ -114,6 +115,7 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
     const found = relabelFindings(view, fleet);
     return {
       key,
+      ref,
       migrations: migrations.map(({ report }) => report),
       findings: [
         ...found,

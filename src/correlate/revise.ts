@@ -10,7 +10,7 @@ import {
 import { alignClocks } from './clock-alignment.js';
 import type { Cluster } from './cluster.js';
 import type { CorrelatorState } from './correlate.js';
-import { type Family, nothingTold, TOLD_KINDS } from './family.js';
+import { type Family, nothingTold } from './family.js';
 import type { FileCall } from './file-call.js';
 import { addTo, compareCalls, type GuestConclusions, isWorse, judgeFamily } from './judge-family.js';
 
@@ -78,18 +78,19 @@ function tell(
 ): void {
   const former = family.told;
   const told = nothingTold();
-  const said: Pick<Revision, 'migrations' | 'findings' | 'timeline'> = {
-    migrations: [],
-    findings: [],
-    timeline: [],
-  };
-  for (const guest of guests) addTo(said, guest, offsets);
-  for (const { id } of said.migrations) told.migrations.add(id);
-  for (const { id } of said.findings) told.findings.add(id);
-  for (const entry of said.timeline) told.timeline.add(timelineId(entry));
-  for (const kind of TOLD_KINDS) {
-    for (const item of said[kind]) (revision[kind] as unknown[]).push(item);
-    for (const id of former[kind]) if (!told[kind].has(id)) revision.gone[kind].push(id);
+  for (const guest of guests) {
+    for (const { id } of guest.migrations) told.migrations.add(id);
+    for (const { id } of guest.findings) told.findings.add(id);
+    const events = new Set(guest.timeline.map(({ entry }) => entry.event));
+    told.timeline.set(guest.key, { guest: guest.ref, events });
+    addTo(revision, guest, offsets);
+  }
+  const { gone } = revision;
+  for (const kind of ['migrations', 'findings'] as const)
+    for (const id of former[kind]) if (!told[kind].has(id)) gone[kind].push(id);
+  for (const [key, { guest, events }] of former.timeline) {
+    const now = told.timeline.get(key)?.events;
+    for (const event of events) if (!now?.has(event)) gone.timeline.push(timelineId({ event, guest }));
   }
   for (const call of former.calls) {
     touched.add(call);

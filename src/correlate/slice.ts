@@ -86,5 +86,7 @@ function cut(
 function listOf(entry: Entry, family: Family | null): Event {
   const { event } = entry;
   if (event.kind !== 'GuestsListed') return event;
-  return { ...event, body: { ...event.body, guests: family?.listed.get(entry) ?? [] } };
+  const { guests } = event.body;
+  const own = (family?.listed.get(entry) ?? []).flatMap((place) => guests[place] ?? []);
+  return { ...event, body: { ...event.body, guests: own } };
 }

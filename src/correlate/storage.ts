@@ -60,9 +60,9 @@ export interface StorageOverrides {
   localPaths: readonly string[];
 }
 
-function storageOfMount(record: StorageHost, mount: Mount, overrides: StorageOverrides): Storage {
+/** @param overridden what the configuration says of it; null leaves it to the mount */
+function storageOfMount(record: StorageHost, mount: Mount, overridden: boolean | null): Storage {
   const fsType = mount.fs_type;
-  const overridden = overrideFor(mount.mount_point, overrides);
   const known = LIBVIRT_SHARED.has(fsType);
   const shared = overridden ?? (known || UNKNOWN_SHARED.has(fsType) || fsType.startsWith('fuse.'));
   const declared = record.facts.qemuConf?.shared_filesystems ?? [];
@@ -131,7 +131,7 @@ export class StorageMap {
     for (const record of records.values()) {
       const mounts = (record.facts.mounts ?? []).map((mount) => ({
         mount,
-        storage: storageOfMount(record, mount, overrides),
+        storage: storageOfMount(record, mount, overrideFor(mount.mount_point, overrides)),
       }));
       mounts.sort((a, b) => b.mount.mount_point.length - a.mount.mount_point.length);
       this.mountsOf.set(record.host, mounts);
@@ -155,21 +155,32 @@ export class StorageMap {
       path !== null && isWithin(path, found.mount.mount_point)
         ? `${storageRoot(found.mount)}${relativeTo(path, found.mount.mount_point)}`
         : null;
-    return this.seenByServer(record, path, { storage: found.storage, storagePath: inside });
+    const overridden = inside === null ? null : overrideFor(path as ByteText, this.overrides);
+    const storage = asOverridden(record, found, overridden);
+    return this.seenByServer(record, path, { storage, storagePath: inside });
   }
 
   /**
-   * Exports that a file of this device can be in, when no name tells: inode numbers are unique on a device, so the
-   * inode that clients see of an export identifies the file on its server.
+   * Storages that a file of this device can be in, when no name tells: exports of it, and parts of it that are shared
+   * or not against what the mount says. Inode numbers are unique on a device, so they tell which file it is.
    */
-  exportsOn(host: string, dev: string): Storage[] {
+  partsOf(host: string, dev: string): Storage[] {
     const record = this.records.get(host);
     if (!record) return [];
-    return (record.facts.exports ?? []).flatMap(({ path }) => {
-      const mount = (this.mountsOf.get(host) ?? []).find((each) => isWithin(path, each.mount.mount_point));
+    const mounts = this.mountsOf.get(host) ?? [];
+    const mountOf = (path: ByteText) => mounts.find((each) => isWithin(path, each.mount.mount_point));
+    const exported = (record.facts.exports ?? []).flatMap(({ path }) => {
       const server = this.serverSpace(record, path);
-      return mount?.mount.dev === dev && server !== null ? [exportedStorage(server, path)] : [];
+      return mountOf(path)?.mount.dev === dev && server !== null ? [exportedStorage(server, path)] : [];
     });
+    const { sharedPaths, localPaths } = this.overrides;
+    const overridden = [...sharedPaths, ...localPaths].flatMap((path) => {
+      const found = mountOf(path);
+      if (found?.mount.dev !== dev) return [];
+      const storage = asOverridden(record, found, overrideFor(path, this.overrides));
+      return storage === found.storage ? [] : [storage];
+    });
+    return [...exported, ...overridden];
   }
 
   knowsMounts(host: string): boolean {
@@ -229,6 +240,16 @@ function exportedStorage(server: string, path: ByteText): Storage {
     mount: null,
     locks: false,
   };
+}
+
+/** The storage of a mount for a part of it of which the configuration may say otherwise. */
+function asOverridden(
+  record: StorageHost,
+  { mount, storage }: { mount: Mount; storage: Storage },
+  overridden: boolean | null,
+): Storage {
+  if (overridden === null || overridden === storage.shared) return storage;
+  return storageOfMount(record, mount, overridden);
 }
 
 function relativeTo(path: ByteText, directory: ByteText): string {

@@ -76,11 +76,11 @@ function positionsShown(
 
 /** One guest's rows as one list, in the order of the aligned clocks. */
 export function laidOut(rows: readonly TimelineRow[], offsets: ReadonlyMap<string, number>): TimelineEntry[] {
-  const orderOf = ({ entry, time_us }: TimelineRow) => time_us + (offsets.get(entry.host) ?? 0);
-  return [...rows]
+  return rows
+    .map((row) => ({ ...row, order_us: row.time_us + (offsets.get(row.entry.host) ?? 0) }))
     .sort(
       (a, b) =>
-        orderOf(a) - orderOf(b) ||
+        a.order_us - b.order_us ||
         (a.entry.host < b.entry.host ? -1 : a.entry.host > b.entry.host ? 1 : a.position - b.position),
     )
     .map(({ entry }) => entry);

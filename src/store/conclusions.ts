@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ByteText } from '../domain/byte-text.js';
 import {
   type FindingReport,
@@ -186,7 +186,7 @@ export function recordOf(item: ConclusionItems[ConclusionTable]): string {
 
 /** Of two records, equal only when they say the same. */
 export function digestOf(record: string): string {
-  return createHash('sha256').update(record).digest('base64url').slice(0, 22);
+  return hash('sha256', record, 'base64url').slice(0, 22);
 }
 
 function guestColumns<Item>(

@@ -1,12 +1,7 @@
-import { join } from 'node:path';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { Configuration } from '../config/schema.js';
+import { embeddedDirectory } from './places.js';
 import { openStore, type Store } from './store.js';
-
-/** Where the embedded store of a configuration is. */
-export function embeddedDirectory({ data_directory }: Pick<Configuration, 'data_directory'>): string {
-  return join(data_directory, 'store');
-}
 
 /**
  * Opens the store that the configuration names, and brings its tables up to date.

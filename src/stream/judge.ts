@@ -80,9 +80,9 @@ export class Judge {
     const judged: Judged = { items: [], gone: [], isWhole: this.#isWhole };
     for (const revision of revise(this.#state)) {
       this.#places.learn(revision.timeline);
-      judged.items.push(...itemsOf({ ...revision, hosts: this.#reported(revision.hosts) }, this.#places));
+      addItems(judged.items, { ...revision, hosts: this.#reported(revision.hosts) }, this.#places);
       for (const table of ['migrations', 'relabels', 'findings', 'timeline'] as const)
-        judged.gone.push(...revision.gone[table].map((id) => ({ table, id })));
+        for (const id of revision.gone[table]) judged.gone.push({ table, id });
     }
     this.#heard.clear();
     this.#isWhole = false;
@@ -125,24 +125,34 @@ function streamIsRead(cluster: string, host: string, stream: Stream): EventOf<'H
   };
 }
 
-function itemsOf(revision: Omit<Revision, 'gone' | 'cluster'>, places: GuestPlaces): JudgedItem[] {
+function addItems(
+  into: JudgedItem[],
+  revision: Omit<Revision, 'gone' | 'cluster'>,
+  places: GuestPlaces,
+): void {
   const orders = new TimelineOrder();
-  return CONCLUSION_TABLES.flatMap((table) =>
-    locatedItems(table, revision[table]).map((each): JudgedItem => {
-      const moment = momentOf(each);
-      const guest = moment === null ? null : (each.item as { guest: GuestRef | null }).guest;
-      const hosts = moment === null ? each.hosts : places.with(guest, each.hosts);
-      return { ...each, moment, hosts, ...orderOf(each, orders) };
-    }),
-  );
+  for (const table of CONCLUSION_TABLES)
+    for (const located of locatedItems(table, revision[table])) {
+      const { id, item, host, at_us } = located;
+      const moment = momentOf(located);
+      const guest = moment === null ? null : (item as { guest: GuestRef | null }).guest;
+      const hosts = moment === null ? located.hosts : places.with(guest, located.hosts);
+      const { order_us, place } = orderOf(located, orders);
+      into.push({ table, id, item, host, at_us, hosts, order_us, place, moment });
+    }
 }
 
 type Located = Pick<JudgedItem, 'table' | 'id' | 'item' | 'host' | 'at_us' | 'hosts'>;
 
 function locatedItems<T extends ConclusionTable>(table: T, items: readonly ConclusionItems[T][]): Located[] {
-  return SHAPES[table]
-    .locate(items)
-    .map((conclusion, index) => ({ table, item: items[index] as ConclusionItems[T], ...conclusion }));
+  return SHAPES[table].locate(items).map(({ id, host, at_us, hosts }, index) => ({
+    table,
+    item: items[index] as ConclusionItems[T],
+    id,
+    host,
+    at_us,
+    hosts,
+  }));
 }
 
 /** The last moment that the item speaks of, on the clock of its host as far as that can be told. */

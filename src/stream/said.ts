@@ -17,6 +17,9 @@ import type { Watermarks } from './watermarks.js';
  * Every record of an item has the next version.
  */
 
+/** What it takes to go on after a restart: what was last said, without its words. */
+export type SaidOf = Omit<Conclusion, 'cluster' | 'item'>;
+
 /** A conclusion to be published, with what the metrics ask of it. */
 export interface Saying {
   conclusion: Conclusion;
@@ -56,21 +59,24 @@ export class Said {
   );
   /** by each host that has not passed them */
   readonly #waiting = new Map<string, Set<Entry>>();
-  readonly #hostLists = new Map<string, readonly string[]>([['[]', NOBODY]]);
+  readonly #hostLists = new Map<string, readonly string[]>();
+  /** lists of one host, by it: most are */
+  readonly #lonely = new Map<string, readonly string[]>();
 
   constructor(cluster: string, watermarks: Watermarks) {
     this.#cluster = cluster;
     this.#watermarks = watermarks;
   }
 
-  restore(said: Conclusion): void {
+  restore(said: SaidOf): void {
     const { revision, version, retracted, confirmed, host, at_us, order_us, place, digest } = said;
-    this.#of(said.table).set(said.id, {
+    const entry: Entry = {
+      ...blankEntry(),
       ...{ revision, version, retracted, confirmed, host, at_us, order_us, place, digest },
       hosts: this.#hostList(said.hosts),
       waits_for: this.#hostList(said.waits_for),
-      ...{ item: null, verdict: null, open: null },
-    });
+    };
+    this.#of(said.table).set(said.id, entry);
   }
 
   /**
@@ -80,10 +86,7 @@ export class Said {
   say(judged: Judged | null, moved: Iterable<string>): Saying[] {
     const sayings = judged === null ? [] : this.#judge(judged);
     for (const host of moved) sayings.push(...this.#confirm(host));
-    const nameOf = ({ conclusion }: Saying) => `${conclusion.table}/${conclusion.id}`;
-    return sayings.sort(
-      (a, b) => a.conclusion.at_us - b.conclusion.at_us || (nameOf(a) < nameOf(b) ? -1 : 1),
-    );
+    return sayings.sort(bySaying);
   }
 
   #judge({ items, gone, isWhole }: Judged): Saying[] {
@@ -139,8 +142,9 @@ export class Said {
   #judgeItem(item: JudgedItem): { saying: Saying | null; entry: Entry } {
     const entries = this.#of(item.table);
     const known = entries.get(item.id);
-    const digest = digestOf(recordOf(item.item));
-    const entry = known ?? this.#blank();
+    const record = recordOf(item.item);
+    const digest = digestOf(record);
+    const entry = known ?? blankEntry();
     if (known === undefined) entries.set(item.id, entry);
     const saysElse = entry.retracted || entry.digest !== digest;
     const isMoved = this.#place(entry, item);
@@ -154,7 +158,7 @@ export class Said {
     if (saysElse) entry.revision++;
     entry.retracted = false;
     entry.digest = digest;
-    return { saying: this.#saying(item, entry, verdict_before), entry };
+    return { saying: this.#saying(item, entry, verdict_before, record), entry };
   }
 
   #retract(table: ConclusionTable, id: string, entry: Entry): Saying {
@@ -175,7 +179,11 @@ export class Said {
       entry.at_us === at_us &&
       entry.order_us === order_us &&
       entry.place === place;
-    if (!isSame) Object.assign(entry, { host, at_us, hosts: list, order_us, place });
+    entry.host = host;
+    entry.at_us = at_us;
+    entry.hosts = list;
+    entry.order_us = order_us;
+    entry.place = place;
     return !isSame;
   }
 
@@ -209,27 +217,37 @@ export class Said {
     entry.item = null;
   }
 
-  #saying(item: JudgedItem, entry: Entry, verdict_before: Verdict | null): Saying {
-    const { revision } = entry;
-    const record = 'revision' in item.item ? { ...item.item, revision } : item.item;
-    const bytes = Buffer.from(JSON.stringify(record));
-    return { conclusion: this.#conclusion(item.table, item.id, entry, bytes), item, verdict_before };
+  /** @param record as `recordOf` gives it, where it is at hand */
+  #saying(
+    item: JudgedItem,
+    entry: Entry,
+    verdict_before: Verdict | null,
+    record = recordOf(item.item),
+  ): Saying {
+    // only where the item counts its own revisions does it say more than its record
+    const text =
+      'revision' in item.item ? JSON.stringify({ ...item.item, revision: entry.revision }) : record;
+    const conclusion = this.#conclusion(item.table, item.id, entry, Buffer.from(text));
+    return { conclusion, item, verdict_before };
   }
 
   #conclusion(table: ConclusionTable, id: string, entry: Entry, item: Buffer): Conclusion {
-    const { revision, version, retracted, confirmed, host, at_us, order_us, place, digest } = entry;
     return {
       cluster: this.#cluster,
-      ...{ table, id, revision, version, retracted, confirmed, waits_for: [...entry.waits_for] },
-      ...{ host, at_us, hosts: [...entry.hosts], order_us, place, digest, item },
-    };
-  }
-
-  #blank(): Entry {
-    return {
-      ...{ revision: 0, version: 0, retracted: false, confirmed: null, digest: '' },
-      ...{ host: '', at_us: 0, hosts: NOBODY, order_us: 0, place: 0 },
-      ...{ waits_for: NOBODY, item: null, verdict: null, open: null },
+      table,
+      id,
+      revision: entry.revision,
+      version: entry.version,
+      retracted: entry.retracted,
+      confirmed: entry.confirmed,
+      waits_for: entry.waits_for as string[],
+      host: entry.host,
+      at_us: entry.at_us,
+      hosts: entry.hosts as string[],
+      order_us: entry.order_us,
+      place: entry.place,
+      digest: entry.digest,
+      item,
     };
   }
 
@@ -239,6 +257,34 @@ export class Said {
 
   /** One array for all that rest on the same hosts: there are few of these, and many items. */
   #hostList(hosts: readonly string[]): readonly string[] {
+    const [only] = hosts;
+    if (only === undefined) return NOBODY;
+    if (hosts.length === 1) return getOrMake(this.#lonely, only, () => hosts);
     return getOrMake(this.#hostLists, JSON.stringify(hosts), () => hosts);
   }
+}
+
+function blankEntry(): Entry {
+  return {
+    revision: 0,
+    version: 0,
+    retracted: false,
+    confirmed: null,
+    host: '',
+    at_us: 0,
+    hosts: NOBODY,
+    order_us: 0,
+    place: 0,
+    digest: '',
+    waits_for: NOBODY,
+    item: null,
+    verdict: null,
+    open: null,
+  };
+}
+
+function bySaying({ conclusion: a }: Saying, { conclusion: b }: Saying): number {
+  if (a.at_us !== b.at_us) return a.at_us - b.at_us;
+  if (a.table !== b.table) return a.table < b.table ? -1 : 1;
+  return a.id < b.id ? -1 : 1;
 }

@@ -1,9 +1,10 @@
 import { MigrationAuditError } from '../domain/errors.js';
 import type { Output } from '../eventlog/port.js';
-import { decodeConclusion, decodeEvent, encodeConclusion, encodeEvent } from '../events/codec.js';
+import { decodeConclusion, decodeEvent, encodeEvent } from '../events/codec.js';
 import type { Event } from '../events/event.js';
 import type { Conclusion } from '../events/topic-records.js';
 import { CONCLUSION_TABLES, type ConclusionTable } from '../store/conclusions.js';
+import type { SaidOf } from './said.js';
 import type { Watermark } from './watermarks.js';
 
 /**
@@ -15,14 +16,14 @@ import type { Watermark } from './watermarks.js';
  * | `event` | id of the event | the event, as in `events` |
  * | `waiting` | id of the event | a relabel of a file that nothing ties to a guest |
  * | `host` | host | its watermark, JSON |
- * | a table | id of the item | what was last said of it: the conclusion without its item |
+ * | a table | id of the item | what was last said of it, without its words: JSON, see `saidState` |
  */
 export type StateKind = 'event' | 'waiting' | 'host' | ConclusionTable;
 
 export type StateRecord =
   | { kind: 'event' | 'waiting'; cluster: string; event: Event }
   | { kind: 'host'; cluster: string; host: string; watermark: Watermark }
-  | { kind: 'said'; cluster: string; said: Conclusion };
+  | { kind: 'said'; cluster: string; said: SaidOf };
 
 /** @param bytes those of the event, where they are at hand */
 export function eventState(kind: 'event' | 'waiting', event: Event, bytes?: Buffer): Output {
@@ -37,11 +38,39 @@ export function watermarkState(cluster: string, host: string, watermark: Waterma
   return state(cluster, 'host', host, Buffer.from(JSON.stringify(watermark)));
 }
 
+/** There is one for each conclusion that is published: an array in the order of this line is the smallest that serves. */
 export function saidState(said: Conclusion): Output {
-  return state(said.cluster, said.table, said.id, encodeConclusion({ ...said, item: NO_ITEM }));
+  const fields: SaidFields = [
+    said.revision,
+    said.version,
+    said.retracted,
+    said.confirmed,
+    said.host,
+    said.at_us,
+    said.order_us,
+    said.place,
+    said.digest,
+    said.hosts,
+    said.waits_for,
+  ];
+  return state(said.cluster, said.table, said.id, Buffer.from(JSON.stringify(fields)));
 }
 
-const NO_ITEM = Buffer.alloc(0);
+type SaidFields = [
+  revision: number,
+  version: number,
+  retracted: boolean,
+  confirmed: boolean | null,
+  host: string,
+  at_us: number,
+  order_us: number,
+  place: number,
+  digest: string,
+  hosts: string[],
+  waits_for: string[],
+];
+
+const SAID_FIELDS = 11;
 
 function state(cluster: string, kind: StateKind, name: string, value: Buffer): Output {
   return { topic: 'state', record: { key: JSON.stringify([cluster, kind, name]), value, id: null } };
@@ -53,7 +82,7 @@ export function readState(key: string, value: Buffer): StateRecord {
   if (kind === 'event' || kind === 'waiting') return { kind, cluster, event: decodeEvent(value) };
   if (kind === 'host') return { kind, cluster, host: name, watermark: readWatermark(key, value) };
   if ((CONCLUSION_TABLES as readonly string[]).includes(kind))
-    return { kind: 'said', cluster, said: decodeConclusion(value) };
+    return { kind: 'said', cluster, said: readSaid(key, kind as ConclusionTable, name, value) };
   throw unreadable(key, `nothing is kept as ${JSON.stringify(kind)}`);
 }
 
@@ -63,6 +92,21 @@ function keyParts(key: string): [string, string, string] {
     return parts as [string, string, string];
   throw unreadable(key, 'its key is none of this program');
 }
+
+function readSaid(key: string, table: ConclusionTable, id: string, value: Buffer): SaidOf {
+  // before this form there were conclusions without their items
+  if (value[0] === AVRO_MARKER) return decodeConclusion(value);
+  const fields = parsed(key, value.toString('utf8'));
+  if (!Array.isArray(fields) || fields.length !== SAID_FIELDS) throw unreadable(key, 'nothing was said so');
+  const [revision, version, retracted, confirmed, host, at_us, order_us, place, digest, hosts, waits_for] =
+    fields as SaidFields;
+  return {
+    ...{ table, id, revision, version, retracted, confirmed, waits_for, host, at_us, hosts },
+    ...{ order_us, place, digest },
+  };
+}
+
+const AVRO_MARKER = 0xc3;
 
 function readWatermark(key: string, value: Buffer): Watermark {
   const said = parsed(key, value.toString('utf8')) as Partial<Watermark> | null;

@@ -90,6 +90,10 @@ export class KafkaBroker {
       cwd: this.#directory,
     });
     this.#process = child;
+    // a test run that ends on the way leaves nothing behind
+    const endWithParent = () => child.kill('SIGKILL');
+    process.once('exit', endWithParent);
+    child.once('exit', () => process.off('exit', endWithParent));
     const started = performance.now();
     while (!(await answers(this.#port))) {
       if (

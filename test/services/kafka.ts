@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { describe, inject } from 'vitest';
+import { describe, inject, vi } from 'vitest';
 import type { KafkaSettings } from '../../src/eventlog/kafka/settings.js';
 import { createTopics } from '../../src/eventlog/kafka/topics.js';
 import { missingForKafka } from './kafka-jars.js';
@@ -15,6 +15,9 @@ if (missing !== null) {
   if (process.env['CI'] !== undefined) throw new Error(said);
   console.warn(`${said} They are skipped.`);
 }
+
+// brokers and groups take seconds, on a busy machine many of them
+vi.setConfig({ testTimeout: 180_000 });
 
 /** `describe`, where a broker can run. */
 export const describeWithKafka = describe.skipIf(missing !== null);

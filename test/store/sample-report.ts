@@ -104,7 +104,7 @@ export const REPORT: Report = {
     entry('hosta', 1, 'e0', 'a was written second'),
     entry('hosta', 8, 'e2', 'migration begins'),
     entry('hostb', 10, RELABEL.id, 'relabel'),
-    entry('hostb', 10, RELABEL.id, 'and what it means'),
+    entry('hostb', 10, 'e5', 'and what it means'),
     { ...entry('hosta', 20, 'e3', 'another guest'), guest: { uuid: null, name: 'other' } },
     { ...entry('hosta', 21, 'e4', 'no guest'), guest: null },
   ],

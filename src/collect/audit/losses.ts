@@ -128,6 +128,11 @@ export class Losses {
     if (after === null || stamp.at_ms > after.at_ms + AGGREGATION_MS) this.#flushUnreadable(stamp, sequence);
   }
 
+  /** The log rests. Unreadable lines wait on: the next stamp tells how far they reach. */
+  quiet(sequence: number): void {
+    this.#flushHeadless(sequence);
+  }
+
   end(sequence: number): void {
     this.#flushHeadless(sequence);
     this.#flushUnreadable(null, sequence);

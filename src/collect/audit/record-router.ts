@@ -106,6 +106,8 @@ export class RecordRouter implements LineSink, AssemblySink {
   quiet(): void {
     this.#assembler.end();
     this.#pairs.end();
+    this.#serials.quiet();
+    this.#losses.quiet(this.#lines);
     this.reportForeign();
   }
 

@@ -122,6 +122,11 @@ export class SerialGaps {
     for (const { node, serial, at_ms } of last) this.#stateOf(node, serial, at_ms);
   }
 
+  /** The log rests: what is missing now does not come any more. */
+  quiet(): void {
+    for (const state of this.#nodes.values()) this.#finish(state);
+  }
+
   end(): void {
     for (const state of this.#nodes.values()) this.#finish(state);
     this.#nodes.clear();
@@ -129,6 +134,8 @@ export class SerialGaps {
   }
 
   #place(state: NodeState, serial: number, at_ms: number): void {
+    // read while it was written, the log rested here, and the gap was told then
+    if (at_ms > state.highest_ms + AGGREGATION_MS) this.#finish(state);
     const distance = (serial - state.highest) | 0;
     if (distance > JUMP || distance < -JUMP || (state.restarted && distance < 0)) {
       this.#placeFar(state, serial, at_ms, distance);

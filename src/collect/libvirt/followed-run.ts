@@ -29,9 +29,8 @@ const IDLE_WAIT_MS = 1_000;
 const CHECKPOINT_EVERY_US = 10_000_000;
 /** Events are lost a little before virsh says that its connection is. */
 const END_NOTICED_US = 1_000_000;
-/** virsh asks a silent daemon this often whether it is there, before it gives it up after KEEPALIVE_US. */
-export const KEEPALIVE_ARGS = ['-k', '5', '-K', '3'] as const;
-const KEEPALIVE_US = 20_000_000;
+/** virsh asks a silent daemon every 5 s, and gives it up after 6 questions without an answer. */
+const KEEPALIVE_US = 40_000_000;
 
 /** One run of virsh, from its start to its end. */
 export class FollowedRun {

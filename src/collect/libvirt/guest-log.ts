@@ -58,6 +58,11 @@ export class GuestLogReader extends ResumableLineReader {
     this.lastAt = timeIn(known?.['lastAt']);
   }
 
+  /** Two guests often write the same words in the same millisecond, as when their host is shut down. */
+  protected override about(): string {
+    return this.fileGuest.name ?? '';
+  }
+
   protected context(): unknown {
     return { guest: this.guest, lastAt: this.lastAt };
   }

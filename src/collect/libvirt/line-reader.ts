@@ -48,6 +48,11 @@ export abstract class LineReader implements Reader {
   /** A whole line. Must end in `emit`, `reject` or `skip`, now or later. */
   protected abstract read(line: Line, text: ByteText): void;
 
+  /** Tells lines of this log from equal ones of another log of the stream. */
+  protected about(): string {
+    return '';
+  }
+
   /** A line of which the content is lost stood here; it has been rejected. */
   protected unreadable(): void {}
 
@@ -78,7 +83,9 @@ export abstract class LineReader implements Reader {
   ): void {
     this.factBegins(at, lines[0]);
     const { cluster, host, boot } = this.origin;
-    const content = identity ?? joinedLines(lines.map((line) => withoutCarriageReturn(line.raw)));
+    const own = identity ?? joinedLines(lines.map((line) => withoutCarriageReturn(line.raw)));
+    const about = this.about();
+    const content = about === '' ? own : Buffer.concat([Buffer.from(`${about}\0`), own]);
     const event = {
       cluster,
       host,

@@ -75,12 +75,12 @@ async function stay({
   const { group, topic, handler } = processing;
   const transactions = new Transactions(kafka, settings, { group, topic, partition }, at);
   const events = new PartitionReader(kafka, topicName(settings, topic), topic, partition);
-  const states = new PartitionReader(kafka, topicName(settings, 'state'), 'state', partition);
   try {
     await transactions.open();
     await events.open();
     const position = await positionOf(events, groupName(settings, group), logger);
     if (signal.aborted) return;
+    const states = new PartitionReader(kafka, topicName(settings, 'state'), 'state', partition);
     await begin(handler.begin.bind(handler), partition, states);
     const committer = new Committer((outputs, next) => transactions.commit(outputs, next));
     try {
@@ -91,7 +91,7 @@ async function stay({
       await guarded(() => handler.end(partition));
     }
   } finally {
-    await Promise.allSettled([transactions.close(), events.close(), states.close()]);
+    await Promise.allSettled([transactions.close(), events.close()]);
   }
 }
 
@@ -108,7 +108,7 @@ async function positionOf(reader: PartitionReader, group: string, logger: Logger
   return first;
 }
 
-/** The connections for the state are made only when the handler asks for it. */
+/** The connections for the state are there only when the handler asks for it, and no longer. */
 async function begin(
   handle: ProcessOptions['handler']['begin'],
   partition: number,
@@ -124,9 +124,13 @@ async function begin(
       throw error;
     }
   }
-  await guarded(() => handle(partition, states())).catch((error) => {
+  try {
+    await guarded(() => handle(partition, states()));
+  } catch (error) {
     throw failure ?? error;
-  });
+  } finally {
+    await reader.close();
+  }
 }
 
 /** While the handler works on a batch, the ones before are committed and the ones after are fetched. */

@@ -173,7 +173,7 @@ async function problemsOfSettings(
   const name = topicName(settings, topic);
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name }],
+    resources: [{ type: ConfigResourceTypes.TOPIC, name }],
   });
   const values = new Map(resources[0]?.configEntries.map((entry) => [entry.configName, entry.configValue]));
   return Object.entries(settingsOf(topic, plan, settings)).flatMap(

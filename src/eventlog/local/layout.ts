@@ -35,10 +35,9 @@ export function offsetOf(recordKey: Uint8Array): number {
 
 /** A key for free text of any length, in a space of its own per prefix. */
 export function nameKey(prefix: string, name: string): Buffer {
-  const bytes = Buffer.from(name);
-  return bytes.length <= NAME_BYTES_MAX
-    ? Buffer.concat([Buffer.from(`${prefix}=`), bytes])
-    : Buffer.concat([Buffer.from(`${prefix}#`), createHash('sha256').update(bytes).digest()]);
+  return Buffer.byteLength(name) <= NAME_BYTES_MAX
+    ? Buffer.from(`${prefix}=${name}`)
+    : Buffer.concat([Buffer.from(`${prefix}#`), createHash('sha256').update(name).digest()]);
 }
 
 /** What a record counts for against `bytes_max`. */
@@ -51,16 +50,16 @@ export function sizeOf(record: NewRecord): number {
  * The checksum also covers where the record stands, so that a record at another offset is damage too.
  */
 export function encodeRecord(place: Buffer, record: NewRecord, appended_us: number, before: number): Buffer {
-  const key = Buffer.from(record.key);
-  const id = Buffer.from(record.id ?? '');
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + key.length + id.length + record.value.length);
+  const keyBytes = Buffer.byteLength(record.key);
+  const idBytes = record.id === null ? 0 : Buffer.byteLength(record.id);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + keyBytes + idBytes + record.value.length);
   bytes.writeDoubleBE(appended_us, CRC_BYTES);
   bytes.writeDoubleBE(before, CRC_BYTES + 8);
-  bytes.writeUInt32BE(key.length, CRC_BYTES + 16);
-  bytes.writeUInt32BE(record.id === null ? NO_ID : id.length, CRC_BYTES + 20);
-  key.copy(bytes, HEADER_BYTES);
-  id.copy(bytes, HEADER_BYTES + key.length);
-  record.value.copy(bytes, HEADER_BYTES + key.length + id.length);
+  bytes.writeUInt32BE(keyBytes, CRC_BYTES + 16);
+  bytes.writeUInt32BE(record.id === null ? NO_ID : idBytes, CRC_BYTES + 20);
+  bytes.write(record.key, HEADER_BYTES);
+  if (record.id !== null) bytes.write(record.id, HEADER_BYTES + keyBytes);
+  record.value.copy(bytes, HEADER_BYTES + keyBytes + idBytes);
   bytes.writeUInt32BE(crc32c(bytes.subarray(CRC_BYTES), crc32c(place)), 0);
   return bytes;
 }

@@ -95,8 +95,10 @@ class LocalLog implements EventLog {
     checkpoints: ReadonlyMap<string, Buffer>;
   }): Promise<Appended> {
     return this.#commit(() => {
-      const fresh = batch.records.filter((record) => !this.#ledger.has('events', record.id));
-      if (fresh.length > 0) this.#makeRoom(fresh.reduce((sum, record) => sum + sizeOf(record), 0));
+      if (!this.#hasRoom(bytesOf(batch.records))) {
+        const fresh = batch.records.filter((record) => !this.#ledger.has('events', record.id));
+        if (fresh.length > 0) this.#makeRoom(bytesOf(fresh));
+      }
       const duplicates = this.#ledger.append('events', batch.records, this.#now());
       for (const [source, value] of batch.checkpoints) this.#ledger.setCheckpoint(source, value);
       return { offsets_to: this.#ledger.count('events').next, duplicates };
@@ -105,13 +107,17 @@ class LocalLog implements EventLog {
 
   appendTo(topic: Topic, records: readonly NewRecord[]): Promise<void> {
     return this.#commit(() => {
-      this.#makeRoom(records.reduce((sum, record) => sum + sizeOf(record), 0));
+      this.#makeRoom(bytesOf(records));
       this.#ledger.append(topic, records, this.#now());
     });
   }
 
   scan(topic: Topic): AsyncIterable<LogRecord> {
     return recordsOf(this.#ledger, topic, this.#ledger.count(topic).next);
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#ledger.bytes() + bytes <= this.#options.bytes_max;
   }
 
   #makeRoom(bytes: number): void {
@@ -166,4 +172,8 @@ class LocalLog implements EventLog {
       new MigrationAuditError('MA_LOG_WRITE', directory, 'it was opened for reading only'),
     );
   }
+}
+
+function bytesOf(records: readonly NewRecord[]): number {
+  return records.reduce((sum, record) => sum + sizeOf(record), 0);
 }

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { AuditReader } from '../../../src/collect/audit/reader.js';
+import type { Event } from '../../../src/events/event.js';
 import { eventsOf, only, type Reading, read, recordFile } from './reading.js';
 
 const chown = recordFile('chown-abs-ok', 'raw.log').toString('latin1').trimEnd().split('\n');
@@ -133,6 +135,35 @@ describe('serials', () => {
     const reading = readLines(...mixed);
     expect(gaps(reading, 'audit-serial-gap')).toEqual([]);
     expect(eventsOf(reading, 'RelabelObserved')).toHaveLength(200);
+  });
+});
+
+describe('a log that rests', () => {
+  const first = [event(1), event(20), event(21, 0, [2, 3])];
+  const later = [event(22, 3), event(30, 3), event(31, 3)];
+
+  function readResting(...parts: string[][][]): Event[] {
+    const events: Event[] = [];
+    const sink = { event: (told: Event) => events.push(told), rejected: () => {}, foreign: () => {} };
+    const reader = new AuditReader({ cluster: 'lab', host: 'hosta', boot: null, file: 'audit.log' }, sink);
+    for (const part of parts) {
+      reader.write(Buffer.from(`${part.flat().join('\n')}\n`, 'latin1'));
+      reader.quiet();
+    }
+    return events.filter(({ kind }) => kind === 'GapDetected');
+  }
+
+  it('has told what is missing in it', () => {
+    expect(readResting(first).map(({ body }) => body)).toMatchObject([
+      { kind: 'audit-serial-gap', serial_from: 2, serial_to: 19 },
+      { kind: 'audit-cut-event', serial_from: 21, serial_to: 21 },
+    ]);
+  });
+
+  it('tells the same as one that is read at once', () => {
+    const atOnce = eventsOf(readLines(...first, ...later), 'GapDetected');
+    const told = (events: readonly Event[]) => events.map(({ id, body }) => [id, body]).sort();
+    expect(told(readResting(first, later))).toEqual(told(atOnce));
   });
 });
 

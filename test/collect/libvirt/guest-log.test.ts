@@ -205,3 +205,14 @@ describe('GuestLogReader: the other lines', () => {
     expect(accountedBytes(collected)).toBeGreaterThan(1000);
   });
 });
+
+it('GuestLogReader tells equal lines of two guests apart, and knows its own again', () => {
+  const line = `${TS}shutting down, reason=destroyed\n`;
+  const ids = ['vm1', 'vm2', 'vm1'].map((guest) => {
+    const { events } = collect((origin, sink) => new GuestLogReader(origin, sink, guest), line);
+    return events.map(({ id }) => id);
+  });
+  expect(ids[0]).toHaveLength(1);
+  expect(ids[0]).not.toEqual(ids[1]);
+  expect(ids[0]).toEqual(ids[2]);
+});

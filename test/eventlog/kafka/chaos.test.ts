@@ -14,7 +14,7 @@ const POINTS = ['before-transaction', 'after-position', 'before-commit', 'after-
 const SEED = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const BROKER_AWAY_MS = 20_000;
 
-describeWithKafka(`a fleet in trouble, seed ${SEED} (CHAOS_SEED)`, { timeout: 180_000 }, () => {
+describeWithKafka(`a fleet in trouble, seed ${SEED} (CHAOS_SEED)`, { timeout: 300_000 }, () => {
   let broker: KafkaBroker;
   let settings: KafkaSettings;
   let log: ProcessorLog & Appender;

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,10 +12,25 @@ import { RotatingWriter, randomFrom } from '../collect/tail/rotating-writer.js';
 /** The built program as a user starts it: the whole of `run`, and what others see of it. */
 
 const HOST = join(ROOT, 'test/golden/captures/s4-mismatch-fail/hostb');
-const LINES = readFileSync(join(HOST, 'audit.log'))
-  .toString('latin1')
-  .split(/(?<=\n)/)
-  .map((line) => Buffer.from(line, 'latin1'));
+const IMAGES = '/var/lib/libvirt/images/nfs';
+
+/** The recorded log as it would be if its images were the files of this directory. */
+function linesOn(directory: string): Buffer[] {
+  const { dev } = statSync(directory);
+  const hex = (number: number) => number.toString(16).padStart(2, '0');
+  const device = `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}`;
+  const lines = readFileSync(join(HOST, 'audit.log'))
+    .toString('latin1')
+    .split(/(?<=\n)/);
+  return lines.map((line) => {
+    const [, name] = new RegExp(`name="${IMAGES}/([^"]+)"`).exec(line) ?? [];
+    const placed = line.replaceAll(IMAGES, directory);
+    if (name === undefined) return Buffer.from(placed, 'latin1');
+    const { ino } = statSync(join(directory, name));
+    const file = placed.replace(/ inode=\d+ /, ` inode=${ino} `).replace(/ dev=\S+ /, ` dev=${device} `);
+    return Buffer.from(file, 'latin1');
+  });
+}
 
 /** What takes longer will not come. */
 const WAIT_MS_MAX = 60_000;
@@ -23,6 +38,7 @@ const WAIT_MS_MAX = 60_000;
 class Running {
   readonly directory: string;
   readonly socket: string;
+  readonly images: string;
   readonly #configuration: string;
   #child: ChildProcess | null = null;
   log = '';
@@ -30,9 +46,13 @@ class Running {
   constructor() {
     this.directory = mkdtempSync(join(tmpdir(), 'migration-audit-run-'));
     this.socket = join(this.directory, 'data/store.sock');
+    this.images = join(this.directory, 'images');
     this.#configuration = join(this.directory, 'config.yaml');
     mkdirSync(join(this.directory, 'qemu'));
-    copyFileSync(join(HOST, 'qemu-vm1.log'), join(this.directory, 'qemu/vm1.log'));
+    mkdirSync(this.images);
+    for (const image of ['vm1.qcow2', 'base.raw']) writeFileSync(join(this.images, image), '');
+    const guestLog = readFileSync(join(HOST, 'qemu-vm1.log'), 'latin1').replaceAll(IMAGES, this.images);
+    writeFileSync(join(this.directory, 'qemu/vm1.log'), guestLog, 'latin1');
     writeFileSync(
       this.#configuration,
       `cluster: lab
@@ -43,7 +63,8 @@ collect:
   libvirt: {events: false, guest_logs: ${this.directory}/qemu}
   kernel_losses: {auditctl: null}
   heartbeat: {every_s: 1}
-storage: {shared_paths: [/var/lib/libvirt/images]}
+storage: {shared_paths: [${this.images}]}
+correlate: {horizon_h: 8760} # the recorded log is old
 listen: {port: 0}
 `,
     );
@@ -115,7 +136,7 @@ listen: {port: 0}
 /** What an undisturbed process makes of the whole log. */
 async function undisturbed(): Promise<RelabelReport[]> {
   const running = new Running();
-  writeFileSync(join(running.directory, 'audit.log'), Buffer.concat(LINES));
+  writeFileSync(join(running.directory, 'audit.log'), Buffer.concat(linesOn(running.images)));
   running.start();
   const relabels = await running.relabels(2);
   await running.end('SIGTERM');
@@ -128,12 +149,16 @@ const summary = (relabels: RelabelReport[]) =>
 describe('run', () => {
   it('keeps its data over SIGKILL at any moment, and adds nothing twice', async () => {
     const expected = await undisturbed();
-    expect(expected.map(({ verdict }) => verdict)).toContain('violation');
+    // one host alone cannot tell what the other's guest needs
+    expect(expected.map(({ verdict }) => verdict)).toEqual(['undetermined', 'undetermined']);
     const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
     console.log(`SEED=${seed}`);
     const random = randomFrom(seed);
     const running = new Running();
-    const writer = new RotatingWriter(running.directory, LINES, random, { files_max: 10_000, cuts: false });
+    const writer = new RotatingWriter(running.directory, linesOn(running.images), random, {
+      files_max: 10_000,
+      cuts: false,
+    });
     let kills = 0;
     while (kills < 12 || !writer.isDone) {
       running.start();

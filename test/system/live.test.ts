@@ -1,0 +1,226 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createState, decide, evolve } from '../../src/correlate/correlate.js';
+import type { Report } from '../../src/domain/report.js';
+import { openLocalLog } from '../../src/eventlog/local/local-log.js';
+import type { Event, EventKind, EventOf } from '../../src/events/event.js';
+import { sourcesOfCapture } from '../../src/replay/capture.js';
+import { replay } from '../../src/replay/replay.js';
+import { eventsIn } from '../collect/collecting.js';
+import { KEPT_LOG } from '../services/hypervisor/audit-daemon.js';
+import { PROBE_GUEST } from '../services/hypervisor/libvirt-daemon.js';
+import { whyNoHypervisor } from '../services/hypervisor/requirements.js';
+import { IMAGES, SHARED_IMAGES, SHARED_SOURCE } from '../services/hypervisor.js';
+import { type KeyedCall, keyedCalls } from './hypervisor/audit-lines.js';
+import { CollectorProcess } from './hypervisor/collector-process.js';
+import { PLAYED_GUEST, PLAYED_IMAGE, PLAYED_IMAGES, playedHost } from './hypervisor/played-host.js';
+import { Stage } from './hypervisor/stage.js';
+import {
+  AWKWARD_NAMES,
+  everyKindOfCall,
+  runAwkwardGuests,
+  toQemu,
+  toRoot,
+} from './hypervisor/things-to-do.js';
+
+/**
+ * A collector beside a real hypervisor, while its log is cut again and again, libvirtd is restarted and killed, and the
+ * collector itself, too. In the end it has to have told every event once: what replay reads in a copy of the log from
+ * which nothing was cut.
+ */
+const why = whyNoHypervisor();
+if (why !== null)
+  console.warn(`SKIPPED: a collector beside a real hypervisor. None can be started here: ${why}`);
+
+/** of the collector, with SIGKILL */
+const KILLS = 4;
+/** files that auditd keeps, of 1 MB: one that is written later has the inode of one that is gone */
+const LOGS = 10;
+const SPOOL = '/var/lib/libvirt/spool';
+
+describe.skipIf(why !== null)('a collector beside a real hypervisor', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'migration-audit-test-'));
+  const read: Event[] = [];
+  let collected: Event[];
+  let report: Report;
+  let both: Report;
+  let calls: KeyedCall[];
+  let stage: Stage;
+  let deniedAt_ms: number;
+
+  beforeAll(async () => {
+    stage = await Stage.set({ format: 'ENRICHED', logs: LOGS });
+    const { enclosure } = stage.hypervisor;
+    const host = join(directory, 'capture', 'hosta');
+    try {
+      deniedAt_ms = await play(stage, new CollectorProcess(enclosure, SPOOL));
+      cpSync(enclosure.path(SPOOL), join(directory, 'spool'), { recursive: true });
+      mkdirSync(host, { recursive: true });
+      cpSync(enclosure.path(KEPT_LOG), join(host, 'audit.log'));
+    } finally {
+      await stage.close();
+    }
+    calls = keyedCalls(host);
+    await replay(await sourcesOfCapture(join(directory, 'capture')), {
+      cluster: 'lab',
+      onEvents: async (some) => {
+        read.push(...some);
+      },
+    });
+    const log = openLocalLog({ directory: join(directory, 'spool'), bytes_max: 1 << 30, retain_us: 1e15 });
+    collected = await eventsIn(log);
+    await log.close();
+    report = reportOn(collected);
+    const denied_ms = deniedAt_ms;
+    both = reportOn([
+      ...collected,
+      ...(await playedHost(join(directory, 'played'), 'hostb', { storage: SHARED_SOURCE, denied_ms })),
+    ]);
+  }, 600_000);
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it('tells every event of the audit log once, as replay reads it', () => {
+    const ids = (events: readonly Event[]) =>
+      events.filter(({ stream, kind }) => stream === 'audit' && kind !== 'GapDetected').map(({ id }) => id);
+    expect(ids(collected).sort()).toEqual(ids(read).sort());
+    expect(new Set(collected.map(({ id }) => id)).size).toBe(collected.length);
+    expect(statSync(join(directory, 'capture', 'hosta', 'audit.log')).size).toBeGreaterThan(LOGS * 1e6);
+  });
+
+  it('tells of no hole in the audit log that the whole log does not have, either', () => {
+    const holes = (events: readonly Event[]) =>
+      events
+        .filter((event) => event.kind === 'GapDetected' && event.body.of_stream === 'audit')
+        .map(({ id }) => id);
+    expect(holes(collected).sort()).toEqual(holes(read).sort());
+  });
+
+  it('knows the owner at every moment, and accuses nobody', () => {
+    const phases = new Map(calls.map(({ serial, phase }) => [serial, phase]));
+    expect(report.relabels.length).toBeGreaterThan(150);
+    for (const { serial, guest, owner, verdict } of report.relabels) {
+      const isRunning = stage.running[phases.get(serial) as number]?.has(guest?.uuid ?? '');
+      expect([serial, guest?.name, owner]).toEqual([serial, guest?.name, isRunning ? 'hosta' : null]);
+      expect(['clean', 'undetermined']).toContain(verdict);
+    }
+  });
+
+  it('finds what hurts the guest of another host', () => {
+    const found = both.findings.filter(({ guest }) => guest.uuid === PLAYED_GUEST.uuid);
+    const [byLibvirt, byAdmin] = found
+      .filter(({ kind }) => kind === 'relabel')
+      .sort((a, b) => a.opened_us - b.opened_us);
+    const accusation = { owner: 'hostb', host: 'hosta', verdict: 'violation', severity: 'critical' };
+    expect(byLibvirt).toMatchObject({ ...accusation, cause: 'foreign-host', state: 'resolved' });
+    expect(byAdmin).toMatchObject({ ...accusation, cause: 'foreign-program', state: 'open' });
+    expect(byAdmin?.impact.io_errors).toBeGreaterThan(0);
+    const accused = both.relabels
+      .filter(({ verdict }) => verdict === 'violation')
+      .map(({ serial }) => serial);
+    expect(new Set(accused).size).toBe(2);
+  });
+
+  it('hears every event of every guest while it listens, and knows whose it is', () => {
+    const told = of('LifecycleChanged');
+    for (const { body } of told) expect(body.guest.uuid).toBe(uuidOf(body.guest.name ?? ''));
+    for (const name of AWKWARD_NAMES) {
+      const turns = told
+        .filter(({ body }) => body.guest.name === name && ['Started', 'Stopped'].includes(body.event))
+        .map(({ body }) => `${body.event} ${body.detail}`);
+      expect([name, turns]).toEqual([name, ['Started Booted', 'Stopped Destroyed']]);
+    }
+  });
+
+  it('tells since when it did not listen, and looks who runs after each time', () => {
+    const gaps = of('GapDetected').filter(({ body }) => body.of_stream === 'virsh-event');
+    expect(gaps.filter(({ body }) => body.kind === 'collector-down').length).toBeGreaterThanOrEqual(KILLS);
+    expect(gaps.map(({ body }) => body.kind)).toContain('event-stream-ended');
+    const lists = of('GuestsListed').map(({ body }) => body);
+    expect(lists.length).toBeGreaterThan(gaps.length);
+    for (const { complete, guests } of lists) {
+      expect(complete).toBe(true);
+      for (const { guest } of guests) expect(guest.uuid).toBe(uuidOf(guest.name ?? ''));
+    }
+    expect(lists[0]?.guests.find(({ guest }) => guest.name === 'early')?.state).toBe('running');
+  });
+
+  function of<K extends EventKind>(kind: K): EventOf<K>[] {
+    return collected.filter((event) => event.kind === kind) as EventOf<K>[];
+  }
+
+  function uuidOf(name: string): string | undefined {
+    return [...stage.guests, PROBE_GUEST].find((guest) => guest.name === name)?.uuid;
+  }
+});
+
+async function play(stage: Stage, collector: CollectorProcess): Promise<number> {
+  const { hypervisor } = stage;
+  await hypervisor.enclosure.run('mkdir', SPOOL);
+
+  // one that runs before the collector does
+  const early = `${SHARED_IMAGES}/early.raw`;
+  const earlyGuest = await stage.define('early', [early]);
+  await stage.start(earlyGuest);
+  await stage.make(toRoot(early), toQemu(early));
+  await collector.start();
+  await runAwkwardGuests(stage);
+  const image = `${SHARED_IMAGES}/main.raw`;
+  const guest = await stage.define('main', [image, `${IMAGES}/local.raw`]);
+  await stage.start(guest);
+  await stage.make(...everyKindOfCall(image));
+  for (let times = 0; times < 3; times++) {
+    await stage.fill(3000);
+    await hypervisor.audit.rotate();
+    await collector.caughtUp();
+  }
+  await stage.restartLibvirt('SIGTERM');
+  await stage.make(toRoot(image), toQemu(image));
+  await collector.caughtUp();
+  await stage.restartLibvirt('SIGKILL');
+  await stage.make(toRoot(image), toQemu(image));
+  await guest.virsh('suspend');
+  await guest.virsh('resume');
+
+  // killed in the midst of it, and away while the log is cut more than once
+  const filling = stage.fill(4000);
+  await collector.stop('SIGKILL');
+  await filling;
+  await hypervisor.audit.rotate();
+  await stage.make(toRoot(image), toQemu(image));
+  await stage.destroy(guest);
+  await stage.start(guest);
+  await hypervisor.audit.rotate();
+  for (let kills = 1; kills < KILLS; kills++) {
+    await collector.start();
+    await stage.fill(500);
+    await collector.stop('SIGKILL');
+  }
+  await collector.start();
+  await stage.make(toRoot(image), toQemu(image));
+  await stage.destroy(guest);
+  await stage.make(toRoot(early), toQemu(early));
+  await stage.destroy(earlyGuest);
+
+  // the image of another host's guest: libvirt takes it for one of its own guest's, and then an admin comes
+  const foreign = `${SHARED_IMAGES}/${PLAYED_IMAGE}`;
+  const copy = await stage.define('copy', [foreign]);
+  await stage.start(copy);
+  await stage.destroy(copy);
+  await stage.make(toQemu(foreign));
+  const deniedAt_ms = Date.now();
+  await stage.make(toRoot(foreign));
+  await stage.withoutAuditd(() => stage.fill(100));
+  await stage.fill(100);
+  await hypervisor.audit.settle();
+  await collector.caughtUp();
+  await collector.stop('SIGTERM');
+  return deniedAt_ms;
+}
+
+function reportOn(events: readonly Event[]): Report {
+  const state = createState({ sharedPaths: [SHARED_IMAGES, PLAYED_IMAGES] });
+  for (const event of events) evolve(state, event);
+  return decide(state);
+}
