@@ -1,6 +1,7 @@
 import { ClockBounds } from './clock-bounds.js';
-import type { HostRecord } from './host-record.js';
-import type { GuestRecord, Incarnation } from './incarnation.js';
+import { coversAny, type HostRecord } from './host-record.js';
+import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
+import { LIFECYCLE_STREAMS } from './streams.js';
 
 /** Incarnations of one guest in the order in which it was handed from one to the next. */
 export type Chain = Incarnation[];
@@ -101,7 +102,7 @@ class LinkageSearch {
         chain.pop();
       }
     }
-    if (continued) return;
+    if (continued && !mayHaveKept(tail as Incarnation)) return;
     const head = this.heads.find((each) => !this.used.has(each));
     if (!head) {
       this.keep(bounds);
@@ -204,9 +205,30 @@ function isAlike(source: Incarnation, destination: Incarnation): boolean {
   );
 }
 
+/**
+ * Somewhere the guest was taken over, and no hand-over on record leads there: where a hole could hide one in a chain,
+ * that chain may have ended with it.
+ */
+export function mayHaveLeftUnseen(
+  chain: Chain,
+  linkage: Linkage,
+  records: ReadonlyMap<string, HostRecord>,
+): boolean {
+  if (!linkage.chains.some((other) => other !== chain && other[0]?.kind === 'incoming')) return false;
+  return chain.some(({ host, owns, ended }) => {
+    const record = records.get(host) as HostRecord;
+    return !coversAny(record, LIFECYCLE_STREAMS, owns ?? BEFORE, ended ?? record.events.length);
+  });
+}
+
 /** Did this incarnation begin by taking the guest over? */
 function wasHandedIn(incarnation: Incarnation): boolean {
   return incarnation.kind === 'incoming' || (incarnation.kind === 'unknown' && incarnation.ownsEarlier);
+}
+
+/** A hand-over that was never confirmed may have failed: the guest went on where it was, though nothing says so. */
+function mayHaveKept(incarnation: Incarnation): boolean {
+  return incarnation.handOvers.at(-1)?.result === 'open';
 }
 
 /** Did it end by handing the guest over, as far as this host can tell? */

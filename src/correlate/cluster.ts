@@ -6,6 +6,7 @@ import type { Entry } from './entry.js';
 import { Families, type Family, guestsNamedBy } from './family.js';
 import { type FileCall, fileCall } from './file-call.js';
 import { FileIndex } from './file-index.js';
+import { GivenLabels } from './given-labels.js';
 import { GuestNames, onlyGuestOf } from './guest-names.js';
 import { HostLog } from './host-log.js';
 import { imagesOf, type Statements } from './images.js';
@@ -30,6 +31,7 @@ export class Cluster {
   readonly clocks = new ClockRelations<Family>();
   private readonly overrides: StorageOverrides;
   private readonly hosts = new Map<string, HostLog>();
+  private readonly given = new GivenLabels();
   private readonly calls: FileCall[] = [];
   private readonly denials: Entry[] = [];
   private fresh: Entry[] = [];
@@ -43,7 +45,7 @@ export class Cluster {
     this.name = name;
     this.overrides = overrides;
     this.storages = new StorageMap(this.hosts, overrides);
-    this.files = new FileIndex(this.storages);
+    this.files = new FileIndex(this.storages, this.given);
     this.families = new Families((winner, loser) => {
       this.files.merge(winner, loser);
       this.dirty.delete(loser);
@@ -125,9 +127,11 @@ export class Cluster {
         }
         continue;
       }
+      const isGivenAnew = event.kind === 'GuestLabelAssigned' && this.given.add(event);
       for (const guest of guestsNamedBy(event)) {
         const family = this.families.of(guest);
         if (family) this.addTo(family, entry);
+        if (family && isGivenAnew) this.files.labelOtherwise(family);
       }
     }
     return added;
@@ -157,7 +161,7 @@ export class Cluster {
   /** Where files lie is told otherwise: which file is which has to be found out anew. */
   private rebuildFiles(): void {
     this.storages = new StorageMap(this.hosts, this.overrides);
-    this.files = new FileIndex(this.storages);
+    this.files = new FileIndex(this.storages, this.given);
     for (const { event } of this.denials) this.files.addDenial(event as EventOf<'AccessDenied'>);
     for (const call of this.calls) this.files.addCall(call);
     for (const family of this.families.all) {
@@ -193,6 +197,7 @@ export class Cluster {
       slicer: new Slicer(this.hosts.values()),
       storages: this.storages,
       files: this.files,
+      given: this.given,
       unproven: this.unprovenInOrder(),
     };
   }

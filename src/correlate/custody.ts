@@ -10,12 +10,15 @@ import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 export class GuestCustody {
   readonly guest: string;
   readonly allIncarnations: readonly Incarnation[];
+  /** a second QEMU of the guest could not have opened its images */
+  readonly lockedStorage: boolean;
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly byHost: ReadonlyMap<string, GuestRecord>;
   /** every way in which the guest can have gone from host to host; the first is the likeliest */
   private readonly linkages: readonly Linkage[];
   private readonly ownerships: readonly Ownership[];
-  private readonly exhausted: boolean;
+  /** there are more such ways than were looked at */
+  readonly exhausted: boolean;
 
   /** @param lockedStorage the guest's images are locked while QEMU has them open, on every host */
   constructor(
@@ -27,6 +30,7 @@ export class GuestCustody {
     this.guest = guest;
     this.records = records;
     this.byHost = byHost;
+    this.lockedStorage = lockedStorage;
     this.allIncarnations = [...byHost.values()].flatMap((record) => record.incarnations);
     const { all, exhausted } = linkages([...byHost.values()], records);
     this.linkages = all;
@@ -34,15 +38,20 @@ export class GuestCustody {
     this.ownerships = all.map((linkage) => new Ownership(linkage, records, byHost, lockedStorage));
   }
 
-  /** @param byLibvirt the call was made by the libvirt daemon */
-  at(host: string, position: number, byLibvirt: boolean): Custody {
+  /**
+   * @param byLibvirt the call was made by the libvirt daemon
+   * @param mayRestore it can be libvirt's clean-up after the guest: it gives back no file that the guest only reads
+   */
+  at(host: string, position: number, byLibvirt: boolean, mayRestore = byLibvirt): Custody {
     const local = localState(
       this.byHost.get(host),
       this.records.get(host) as HostRecord,
       position,
       byLibvirt,
     );
-    const answers = this.ownerships.map((ownership) => ownership.at(local, host, position, byLibvirt));
+    const answers = this.ownerships.map((ownership) =>
+      ownership.at(local, host, position, { byLibvirt, mayRestore }),
+    );
     return this.merge(answers, local);
   }
 
@@ -63,7 +72,7 @@ export class GuestCustody {
       );
       return {
         kind: 'other',
-        owner: owners.size === 1 ? ([...owners][0] as string | null) : null,
+        owner: owners.size === 1 && !this.exhausted ? ([...owners][0] as string | null) : null,
         candidates,
         proof: proof.length > 0 ? proof : [...new Set(others.flatMap((answer) => answer.proof))].sort(),
         local,
@@ -114,6 +123,11 @@ export class GuestCustody {
   /** With two hypervisors the guest's other host needs no record to be named. */
   onlyOtherHypervisor(host: string): string | null {
     return (this.ownerships[0] as Ownership).onlyOtherHypervisor(host);
+  }
+
+  /** Every other hypervisor on record is known not to have had the guest. */
+  isNowhereElse(host: string): boolean {
+    return (this.ownerships[0] as Ownership).nobodyElse(host);
   }
 
   /** Where a host defined the guest outside of an incoming migration. */

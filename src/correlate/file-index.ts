@@ -3,6 +3,7 @@ import { getOrMake } from '../domain/group.js';
 import type { Family } from './family.js';
 import type { FileCall } from './file-call.js';
 import { baseName, type FileEvent, FileKeys, isNamedInUnknownDirectory, usablePath } from './file-keys.js';
+import type { GivenLabels } from './given-labels.js';
 import { compareUses, type ImageFile, type ImageUse, type Match } from './images.js';
 import { isDoubtful } from './judge.js';
 import type { Storage, StorageMap } from './storage.js';
@@ -36,6 +37,7 @@ const NOWHERE = '';
  */
 export class FileIndex {
   private readonly keys: FileKeys;
+  private readonly given: GivenLabels;
   private readonly parent = new Map<string, string>();
   private readonly nodes = new Map<string, Node>();
   private readonly hasInode = new Set<string>();
@@ -52,8 +54,9 @@ export class FileIndex {
   readonly doubtful = new Set<FileCall>();
   private doubtfulGone = false;
 
-  constructor(storages: StorageMap) {
+  constructor(storages: StorageMap, given: GivenLabels) {
     this.keys = new FileKeys(storages);
+    this.given = given;
   }
 
   addCall(call: FileCall): void {
@@ -96,6 +99,11 @@ export class FileIndex {
       this.touch(root);
     }
     return true;
+  }
+
+  /** A guest of the family was given another label, which those who share its files may be judged by. */
+  labelOtherwise(family: Family): void {
+    for (const key of this.statedBy.get(family)?.keys() ?? []) this.changed.add(key);
   }
 
   /** The loser's uses become the winner's. */
@@ -268,7 +276,9 @@ export class FileIndex {
     const [root] = roots;
     if (root === undefined || roots.size > 1) return null;
     const uses = allUses(this.nodeOf(root));
-    const served = uses.every((use) => !this.liesOn(use, new Set([storage?.key]))) && exported[0];
+    // what another host uses is no file of this host's own, whether or not the mounts of that host are known
+    const isOwn = uses.some((use) => use.host === event.host && this.liesOn(use, new Set([storage?.key])));
+    const served = !isOwn && exported[0];
     return served ? { key: root, by: 'server-name', storage: served } : { key: root, by: 'name', storage };
   }
 
@@ -282,7 +292,8 @@ export class FileIndex {
     node.file ??= fileFrom(root, node);
     const { path, uses } = node.file;
     const readOnly = uses.every(({ image }) => image.read_only || image.role === 'backing');
-    return `${readOnly} ${uses.some(({ image }) => image.shareable)} ${path} ${root}`;
+    const given = this.given.together(uses.map(({ guest }) => guest));
+    return `${readOnly} ${uses.some(({ image }) => image.shareable)} ${path} ${root} ${given}`;
   }
 
   private tie([first, second]: readonly string[]): void {

@@ -45,7 +45,8 @@ function makeFinding(
   const ownerRecord = owner === null ? null : (fleet.records.get(owner) ?? null);
   const migration = migrationBehind(first, view.migrations);
   const access = accessAfter(judgements, ownerRecord);
-  const suffering = owner === null ? null : (view.suffering.get(owner) ?? null);
+  const sufferer = owner ?? suffererAmong(judgements, view);
+  const suffering = sufferer === null ? null : (view.suffering.get(sufferer) ?? null);
   const errors = suffering?.denied ?? [];
   const resolved = resolutionOf(cause, judgements, migration, suffering, view, fleet);
   const paused = suffering?.paused ?? false;
@@ -80,6 +81,13 @@ function makeFinding(
     missing: distinctMissing(judgements.flatMap((judgement) => judgement.missing)),
     revision: 1,
   };
+}
+
+/** Of several hosts that may have run the guest then, the only one where it was refused I/O. */
+function suffererAmong(judgements: readonly Judgement[], view: GuestView): string | null {
+  const hosts = new Set(judgements.flatMap(({ owners }) => owners.map(({ host }) => host)));
+  const suffering = [...hosts].filter((host) => (view.suffering.get(host)?.denied.length ?? 0) > 0);
+  return suffering.length === 1 ? (suffering[0] as string) : null;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { getOrMake } from '../domain/group.js';
 import type { EventOf, GapDetected, Stream } from '../events/event.js';
-import { lowerBound } from './entry.js';
+import { type Entry, lowerBound } from './entry.js';
 import type { HostFacts } from './host-facts.js';
 
 /** A hole in one stream of a host: it can hide what happened there from `fromUs` to `toUs`. */
@@ -12,8 +12,16 @@ export interface Gap {
   fromUs: number | null;
   /** null: it may reach to the end */
   toUs: number | null;
+  /** time up to which it can hide anything, on the host's corrected scale; null: to the end */
+  hidesUntilUs: number | null;
   lost: number | null;
   text: string;
+}
+
+/** A recorded gap, and the first event after it where a stream that had ended was heard again. */
+export interface RecordedGap {
+  gap: Entry;
+  heardAgain: Entry | null;
 }
 
 /** Gaps of one stream by where they begin, each with the furthest end of it and of all that begin before; µs. */
@@ -61,10 +69,10 @@ export class Gaps {
   private reachOf(stream: Stream): Reach {
     const hiding = this.list
       .filter((gap) => gap.stream === stream && hidesEvents(gap))
-      .map(({ fromUs, toUs, event }) => ({
+      .map(({ fromUs, hidesUntilUs, event }) => ({
         // what the kernel counted as lost can be anywhere: its times are those of the readings
         from: event === null ? Number.NEGATIVE_INFINITY : (fromUs ?? Number.NEGATIVE_INFINITY),
-        until: event === null ? Number.POSITIVE_INFINITY : (toUs ?? Number.POSITIVE_INFINITY),
+        until: event === null ? Number.POSITIVE_INFINITY : (hidesUntilUs ?? Number.POSITIVE_INFINITY),
       }))
       .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
     let furthest = Number.NEGATIVE_INFINITY;
@@ -83,17 +91,24 @@ function hidesEvents(gap: Gap): boolean {
   return gap.kind !== 'audit-rules-changed' || gap.lost !== null;
 }
 
-/** @param events in the order of the host's record */
-export function gapsOf(events: Iterable<EventOf<'GapDetected'>>, facts: HostFacts): Gap[] {
+/** virsh wrote that it had ended; whatever it writes then, another one has heard. */
+export function isOpenEnd({ stream, body }: EventOf<'GapDetected'>): boolean {
+  return body.kind === 'event-stream-ended' && body.to === null && body.of_stream === stream;
+}
+
+/** @param recorded in the order of the host's record */
+export function gapsOf(recorded: Iterable<RecordedGap>, facts: HostFacts): Gap[] {
   const gaps: Gap[] = [];
-  for (const event of events) {
+  for (const { gap, heardAgain } of recorded) {
+    const event = gap.event as EventOf<'GapDetected'>;
     const { body } = event;
     gaps.push({
       event,
       stream: body.of_stream,
       kind: body.kind,
       fromUs: body.from,
-      toUs: body.to,
+      toUs: heardAgain?.event.at ?? body.to,
+      hidesUntilUs: heardAgain === null ? body.to : heardAgain.time - 1,
       lost: body.lost,
       text: body.detail,
     });
@@ -106,6 +121,7 @@ export function gapsOf(events: Iterable<EventOf<'GapDetected'>>, facts: HostFact
       kind: 'audit-lost',
       fromUs: lost.sinceUs,
       toUs: lost.untilUs,
+      hidesUntilUs: null,
       lost: lost.count,
       text:
         lost.sinceUs === null

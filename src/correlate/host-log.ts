@@ -2,7 +2,7 @@ import type { HostReport } from '../domain/report.js';
 import type { EventOf, Stream } from '../events/event.js';
 import { correctedTimes } from './clock-steps.js';
 import { compareEntries, type Entry, insertSorted, lowerBound } from './entry.js';
-import { Gaps, gapsOf } from './gaps.js';
+import { Gaps, gapsOf, isOpenEnd } from './gaps.js';
 import { type HostFacts, mergeFacts } from './host-facts.js';
 import { type HostRecord, START_FOLLOWS_US } from './host-record.js';
 import { StreamLog } from './stream-log.js';
@@ -49,6 +49,8 @@ export class HostLog {
   /** in order: what the security driver said that it would do to a file */
   readonly announcements: Entry[] = [];
   readonly gapEntries: Entry[] = [];
+  /** where streams ended, and the event by which each was heard again */
+  private readonly heardAgain = new Map<Entry, Entry | null>();
   private readonly factEntries: Entry[] = [];
   private readonly logs = new Map<Stream, StreamLog>();
   /** time up to which each stream is complete; µs */
@@ -88,14 +90,15 @@ export class HostLog {
     }
     this.facts.hypervisor ||=
       this.saidByHypervisor || LIBVIRT_STREAMS.some((stream) => this.streams.has(stream));
-    if (facts || gaps || isMoved) {
-      const recorded = this.gapEntries.map(({ event }) => event as EventOf<'GapDetected'>);
+    const isHeardAgain = this.hearAgain();
+    if (facts || gaps || isMoved || isHeardAgain) {
+      const recorded = this.gapEntries.map((gap) => ({ gap, heardAgain: this.heardAgain.get(gap) ?? null }));
       this.gaps = new Gaps(gapsOf(recorded, this.facts));
     }
     const isOther = this.isSaidOtherwise(facts || isMoved);
     return {
       isMoved,
-      forAll: common || gaps || isMoved || isOther || this.standAtAGap(entries),
+      forAll: common || gaps || isHeardAgain || isMoved || isOther || this.standAtAGap(entries),
       storages: this.areStoragesOther(facts || isMoved) || isStale,
     };
   }
@@ -197,6 +200,7 @@ export class HostLog {
       switch (event.kind) {
         case 'GapDetected':
           insertSorted(this.gapEntries, entry, compareEntries);
+          if (isOpenEnd(event)) this.heardAgain.set(entry, null);
           found.gaps = true;
           break;
         case 'HostFactsRead':
@@ -231,6 +235,17 @@ export class HostLog {
       }
     }
     return found;
+  }
+
+  /** @returns whether any stream that had ended is now heard again, or from another event on */
+  private hearAgain(): boolean {
+    let isOther = false;
+    for (const [gap, known] of this.heardAgain) {
+      const heard = this.logs.get(gap.event.stream)?.firstAfter(gap.event.sequence) ?? null;
+      isOther ||= heard !== known;
+      this.heardAgain.set(gap, heard);
+    }
+    return isOther;
   }
 
   private firstAt_us(): number {

@@ -230,6 +230,7 @@ class IncarnationReader {
     }
     this.open.owns ??= position;
     if (detail === 'Post-copy') this.open.resumedPostCopy = true;
+    else if (detail !== null) this.open.copyEnded ??= position;
     this.see(position);
   }
 
@@ -247,10 +248,13 @@ class IncarnationReader {
     const postCopy = detail === 'Post-copy' || detail === 'Post-copy Error';
     if (detail !== 'Migrated' && !postCopy && !(detail === null && copying)) return;
     const running = current.handOvers.at(-1);
+    // stopped for hand-over once more, so it had gone on meanwhile
+    if (detail === 'Migrated' && running && !this.sameMoment(running.from, position)) this.working(position);
+    if (detail === 'Post-copy Error') this.postCopyBroke(current, position);
     if (running?.result === 'open') running.postCopy ||= postCopy;
     // `Suspended Post-copy Error` on a host that was given the guest is the destination's: it keeps it
     else if (detail !== 'Post-copy Error' || current.kind !== 'incoming' || current.jobs.length > 0) {
-      current.handOvers.push({ from: position, to: null, result: 'open', postCopy });
+      current.handOvers.push({ from: position, to: null, result: 'open', postCopy, brokenAt: null });
     }
   }
 
@@ -262,6 +266,8 @@ class IncarnationReader {
     }
     const current = this.open as unknown as Incarnation;
     this.see(position);
+    if (status === 'postcopy-paused') this.postCopyBroke(current, position);
+    if (isFinal(status)) current.copyEnded ??= position;
     if (current.owns === null) return; // status of the incoming side
     if (current.handOvers.at(-1)?.result === 'open') {
       // a new attempt to move a guest that is still here, unless a start follows at once: then it is one to receive it
@@ -291,8 +297,15 @@ class IncarnationReader {
         to: null,
         result: 'open',
         postCopy: status.startsWith('postcopy'),
+        brokenAt: null,
       });
     }
+  }
+
+  private postCopyBroke(current: Incarnation, position: number): void {
+    const handOver = current.handOvers.at(-1);
+    if (handOver?.result === 'open') handOver.brokenAt ??= position;
+    else current.copyEnded ??= position;
   }
 
   private startsAreSeen(current: Incarnation, position: number): boolean {
@@ -369,6 +382,7 @@ class IncarnationReader {
       owns: null,
       tookOverAt: 'exactly',
       resumedPostCopy: false,
+      copyEnded: null,
       ownsEarlier: false,
       handOvers: [],
       ended: null,
@@ -420,7 +434,13 @@ class IncarnationReader {
       if (!unseen && reason === 'migrated') handOver.result = 'ended';
     } else if (!unseen && reason === 'migrated' && current.owns !== null) {
       // the guest was paused, or nothing but the audit log was kept: no STOP marks the hand-over
-      current.handOvers.push({ from: position, to: position, result: 'ended', postCopy: false });
+      current.handOvers.push({
+        from: position,
+        to: position,
+        result: 'ended',
+        postCopy: false,
+        brokenAt: null,
+      });
     }
     this.open = null;
     this.jobStatus = null;

@@ -21,6 +21,8 @@ export interface HandOver {
   to: number | null;
   result: 'resumed' | 'ended' | 'open';
   postCopy: boolean;
+  /** where the source said that its post-copy migration had broken */
+  brokenAt: number | null;
 }
 
 export interface Incarnation {
@@ -39,6 +41,8 @@ export interface Incarnation {
   tookOverAt: 'exactly' | 'before';
   /** it resumed in the middle of a post-copy migration */
   resumedPostCopy: boolean;
+  /** where QEMU said that the copy was over, or libvirt that a post-copy migration had broken */
+  copyEnded: number | null;
   /** true when ownership before `owns` cannot be excluded: the record begins inside the incarnation */
   ownsEarlier: boolean;
   handOvers: HandOver[];

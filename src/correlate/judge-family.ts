@@ -8,6 +8,7 @@ import { type Family, guestsNamedBy } from './family.js';
 import type { FileCall } from './file-call.js';
 import type { FileIndex } from './file-index.js';
 import { relabelFindings } from './findings.js';
+import type { GivenLabels } from './given-labels.js';
 import { GuestNames, onlyGuestOf } from './guest-names.js';
 import type { FleetView, GuestView } from './guest-view.js';
 import type { HostRecord } from './host-record.js';
@@ -16,6 +17,7 @@ import type { ImageFile, ImageUse } from './images.js';
 import { sufferingOf } from './impact.js';
 import { readGuestRecord } from './incarnation-reader.js';
 import { type Judgement, judge, judgeUnlisted, relabelReport } from './judge.js';
+import { withLabelsSeenAfter } from './labels-seen-after.js';
 import { migrationsOf } from './migrations.js';
 import type { Slicer } from './slice.js';
 import type { StorageMap } from './storage.js';
@@ -50,13 +52,14 @@ export interface Evidence {
   slicer: Slicer;
   storages: StorageMap;
   files: FileIndex;
+  given: GivenLabels;
   /** announcements that no whole audit log answers */
   unproven: readonly Entry[];
 }
 
 /** Everything that can be said about the guests of one family; what others' records say changes none of it. */
 export function judgeFamily(family: Family, evidence: Evidence): GuestConclusions[] {
-  const { storages, files } = evidence;
+  const { storages, files, given } = evidence;
   const { calls, doubtful } = callsFor(family, files);
   const announced = evidence.unproven.filter(({ event }) =>
     event.kind === 'RelabelIntended' && event.body.path !== null
@@ -72,7 +75,7 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
   const { uses, complete } = family.images;
   const usesByGuest = groupBy(uses, ({ guest }) => guest);
   const positionsOf = positionsByGuest(family, all, names);
-  const imageCalls = calls.map((call) => imageCall(call, records, positions, files));
+  const imageCalls = withLabelsSeenAfter(calls.map((call) => imageCall(call, records, positions, files)));
   const callsByFile = groupBy(imageCalls, ({ file }) => file.id);
   const unproven: Announcement[] = announced.flatMap((entry) =>
     entry.event.kind === 'RelabelIntended'
@@ -96,7 +99,7 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
     const ref = names.ref(key);
     const judgements: Judgement[] = [];
     const relabels: GuestConclusions['relabels'] = [];
-    const context = { records, callsOnFile: (file: ImageFile) => fleet.callsOnFile(file.id) };
+    const context = { records, callsOnFile: (file: ImageFile) => fleet.callsOnFile(file.id), given };
     for (const [index, call] of imageCalls.entries()) {
       const fileCall = calls[index] as FileCall;
       const isImage = call.file.uses.some((use) => use.guest === key);

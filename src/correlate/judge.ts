@@ -1,11 +1,12 @@
 import { getOrMake } from '../domain/group.js';
-import { parseContext } from '../domain/label.js';
+import { formatOwner, parseContext } from '../domain/label.js';
 import type { ImageRef, RelabelReport } from '../domain/report.js';
 import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
 import type { RelabelObserved } from '../events/event.js';
 import type { GuestCustody } from './custody.js';
 import type { Custody } from './custody-answer.js';
-import type { HostRecord } from './host-record.js';
+import type { GivenLabels } from './given-labels.js';
+import { covers, type HostRecord } from './host-record.js';
 import type { ImageCall } from './image-call.js';
 import type { ImageFile } from './images.js';
 import type { Incarnation } from './incarnation.js';
@@ -13,6 +14,7 @@ import { type LocalState, RESTORE_BEFORE_STOP_US } from './local-state.js';
 import {
   auditRecords,
   fileIdentity,
+  guestState,
   imageList,
   labelAsked,
   labelNeeded,
@@ -52,6 +54,7 @@ export interface JudgeContext {
   records: ReadonlyMap<string, HostRecord>;
   /** every call on the same file, for what came before */
   callsOnFile: (file: ImageFile) => readonly ImageCall[];
+  given: GivenLabels;
 }
 
 /** What a verdict is given on. */
@@ -62,7 +65,9 @@ function clean(known: Known, reason: Reason): Judgement {
 }
 
 function undetermined(known: Known, reason: Reason, ...missing: MissingEvidence[]): Judgement {
-  return { ...known, verdict: 'undetermined', reason, missing };
+  // that this host ran the guest, as others may have done, is no answer to whom the call hurt
+  const owner = known.owner === known.call.record.host ? null : known.owner;
+  return { ...known, owner, verdict: 'undetermined', reason, missing };
 }
 
 /** Programs of libvirt that relabel on behalf of a guest. */
@@ -75,7 +80,7 @@ export function isByLibvirt(call: RelabelObserved): boolean {
 export function judge(call: ImageCall, custody: GuestCustody, context: JudgeContext): Judgement {
   const { body } = call.event;
   const use = useBy(custody.guest, call.file);
-  const at = custody.at(call.record.host, call.position, isByLibvirt(body));
+  const at = custodyAt(call, custody, use);
   const owner = ownerNamed(at);
   const base: Known = {
     call,
@@ -94,6 +99,9 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (!touchesAccess(body)) return clean(base, 'not-a-label');
   if (at.kind === 'this-host' || at.kind === 'nobody') {
     const isOwner = at.kind === 'this-host' && !at.starting;
+    if (isOwner && foundInUse(call, at.incarnation, custody, use, context)) {
+      return undetermined({ ...base, owners: [at.incarnation] }, 'owner-unknown', guestState(null));
+    }
     return clean({ ...base, proof: at.proof }, isOwner ? 'owner-relabel' : 'no-running-guest');
   }
 
@@ -127,10 +135,11 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
     return undetermined(known, 'detached-image', imageList(call));
   }
   if (call.match === 'server-name') return undetermined(known, 'file-unknown', fileIdentity(call));
-  const already = alreadySo(call, context);
+  const already = alreadySo(call, custody.guest, context);
   if (already === 'same') return clean({ ...known, effect: 'unchanged' }, 'already-so');
   if (already === 'unknown') {
-    const what = 'whether the file had this label already: the audit records that are missing';
+    const what =
+      'whether the file had this label already: the audit records that are missing, or those from before these';
     return undetermined(known, 'evidence-gap', auditRecords(call, what));
   }
   return {
@@ -143,6 +152,33 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
 }
 
 /**
+ * A cold start that found the image labelled for a running guest, and gives it back in the end: where nothing keeps
+ * two hosts from running one guest, and the others are not known to be without it, one of them may have it open.
+ */
+function foundInUse(
+  call: ImageCall,
+  incarnation: Incarnation,
+  custody: GuestCustody,
+  use: Use,
+  context: JudgeContext,
+): boolean {
+  const { body } = call.event;
+  const { opened, started } = incarnation;
+  if (custody.lockedStorage || use.readOnly || use.shareable || !isByLibvirt(body) || !asksForOwner(body))
+    return false;
+  if (incarnation.startReason !== 'booted' || started === null || opened < 0) return false;
+  // an earlier run of the guest may have left its label
+  if (custody.allIncarnations.some((each) => each !== incarnation && each.owns !== null)) return false;
+  if (asksWhatIsNeeded(body, needOf(incarnation, call.record), use) !== 'different') return false;
+  const labelled = context
+    .callsOnFile(call.file)
+    .some(({ record, position }) => record === call.record && opened < position && position < started);
+  return (
+    !labelled && covers(call.record, 'audit', opened, started) && !custody.isNowhereElse(call.record.host)
+  );
+}
+
+/**
  * A file that one guest only reads, or shares, may be an image of another whose images were never listed: what suits
  * the one can take the disk from the other.
  */
@@ -151,7 +187,8 @@ export function isDoubtful({
   storage,
   file,
 }: Pick<ImageCall, 'event' | 'storage' | 'file'>): boolean {
-  if (body.success !== true || storage?.shared === false || !asksForOwner(body)) return false;
+  if (body.success !== true || storage?.shared === false) return false;
+  if (!asksForOwner(body) && body.attribute !== 'security.selinux') return false;
   const use = useByAll(file);
   return use.readOnly || use.shareable;
 }
@@ -164,7 +201,7 @@ export function judgeUnlisted(
 ): Judgement | null {
   const { body } = call.event;
   const use = useByAll(call.file);
-  const at = custody.at(call.record.host, call.position, isByLibvirt(body));
+  const at = custodyAt(call, custody, use);
   if (at.kind === 'this-host' || at.kind === 'nobody') return null;
   const { answer, need, certain } = answerFor(body, at.candidates, custody, call, use, context);
   if (answer === 'same') return null;
@@ -183,6 +220,11 @@ export function judgeUnlisted(
   return undetermined(known, 'evidence-gap', imageList(call));
 }
 
+function custodyAt({ record, position, event }: ImageCall, custody: GuestCustody, use: Use): Custody {
+  const byLibvirt = isByLibvirt(event.body);
+  return custody.at(record.host, position, byLibvirt, byLibvirt && !use.readOnly);
+}
+
 const usesByGuest = new WeakMap<ImageFile, Map<string, Use>>();
 const usesByAll = new WeakMap<ImageFile, Use>();
 
@@ -199,7 +241,10 @@ function useByAll(file: ImageFile): Use {
 
 function ownerNamed(custody: Custody): string | null {
   if (custody.kind === 'this-host') return custody.starting ? null : custody.incarnation.host;
-  return custody.kind === 'other' ? custody.owner : null;
+  if (custody.kind === 'other') return custody.owner;
+  // whoever else may have run it at the same time, this host did
+  const local = custody.kind === 'unknown' ? custody.local : null;
+  return local?.state === 'owner' && local.sure ? local.incarnation.host : null;
 }
 
 /** What the record itself says about the effect: before and asked, as this host saw them. */
@@ -276,7 +321,7 @@ function answerFor(
   const need = needs[0] ?? null;
   const certain = needs.length === 1 || new Set(needs.map((each) => JSON.stringify(each))).size === 1;
   // where the clocks alone tell the order of the hand-overs, any owner on record may have been the one
-  if (custody.ambiguous && answers.has('same')) {
+  if (custody.exhausted || (custody.ambiguous && answers.has('same'))) {
     for (const other of custody.allIncarnations) {
       if (other.owns === null || other.host === call.record.host) continue;
       answers.add(asksWhatIsNeeded(body, needOf(other, context.records.get(other.host) as HostRecord), use));
@@ -327,7 +372,7 @@ function wasDropped(
  * believed when it is explained: somebody is on record as having set that label, and nobody as having set another
  * one since. Where records are missing, one of them may be the explanation, or what undid it.
  */
-function alreadySo(call: ImageCall, context: JudgeContext): Answer {
+function alreadySo(call: ImageCall, guest: string, context: JudgeContext): Answer {
   const { body } = call.event;
   if (body.attribute !== null || effectOf(body) !== 'unchanged') return 'different';
   const isSame = (other: RelabelObserved) =>
@@ -344,7 +389,18 @@ function alreadySo(call: ImageCall, context: JudgeContext): Answer {
   for (const record of context.records.values()) {
     if (record.gaps.hideIn('audit')) return 'unknown';
   }
-  return explained ? 'same' : 'different';
+  if (explained) return 'same';
+  return !undone && isLabelOfAnother(call, guest, context) ? 'unknown' : 'different';
+}
+
+/** Another guest that uses the file was given this label, so that its start may have set it before the record. */
+function isLabelOfAnother(
+  { event: { body }, file }: ImageCall,
+  guest: string,
+  context: JudgeContext,
+): boolean {
+  const asked = formatOwner({ uid: body.asked_uid, gid: body.asked_gid });
+  return file.uses.some((use) => use.guest !== guest && context.given.to(use.guest).has(asked));
 }
 
 export function imageRef(call: ImageCall): ImageRef {

@@ -83,6 +83,16 @@ function handOverBegin(
   return incarnation.lastSeen < handOver.from ? Math.max(begin, incarnation.lastSeen) : begin;
 }
 
+/** virsh stamps what QEMU has done when it hears of it, milliseconds later; this is several times the worst seen. */
+const STAMPED_LATE_US = 100_000;
+
+/** The guest may have been stopped for hand-over by then, although its stop is written a moment later. */
+export function mayBeStopped(incarnation: Incarnation, record: HostRecord, position: number): boolean {
+  const next = incarnation.handOvers.find((each) => each.from > position);
+  if (!next || next.from === next.to || next.result === 'resumed') return false;
+  return (record.times[next.from] as number) - (record.times[position] as number) <= STAMPED_LATE_US;
+}
+
 /** The label and the start on record belong together: a start that failed shows in the audit log alone. */
 function isOneAttempt(incarnation: Incarnation, record: HostRecord, position: number): boolean {
   const { opened, started } = incarnation;
@@ -95,7 +105,11 @@ function notYetResumed(incarnation: Incarnation, record: HostRecord, position: n
   if (incarnation.startFailed) return true;
   if (incarnation.owns !== null && (incarnation.tookOverAt === 'before' || position > incarnation.owns))
     return false;
-  return coversAny(record, LIFECYCLE_STREAMS, incarnation.started, position);
+  // a guest that is handed over paused resumes nowhere: virsh alone says that it has arrived
+  const { started, copyEnded } = incarnation;
+  if (copyEnded !== null && copyEnded < position && !covers(record, 'virsh-event', started, position))
+    return false;
+  return coversAny(record, LIFECYCLE_STREAMS, started, position);
 }
 
 /** Reasons for an end that only the owner's QEMU can have: others can end what had been handed over or never ran. */

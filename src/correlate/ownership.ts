@@ -1,9 +1,10 @@
 import type { MissingEvidence, Proof } from '../domain/verdict.js';
-import type { Chain, Linkage } from './chains.js';
+import { type Chain, type Linkage, mayHaveLeftUnseen } from './chains.js';
 import type { Custody } from './custody-answer.js';
-import { coversAny, type HostRecord } from './host-record.js';
+import { beginsBefore, chainProof, incomingProof } from './custody-proofs.js';
+import { covers, coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
-import type { LocalState } from './local-state.js';
+import { type LocalState, mayBeStopped } from './local-state.js';
 import { guestState, orderMissing, peerState } from './missing-evidence.js';
 import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 
@@ -14,6 +15,12 @@ const CLEAN_UP_US = 120_000_000;
 const SWITCH_OVER_US = 1_000_000;
 
 type Local<S extends LocalState['state']> = Extract<LocalState, { state: S }>;
+
+/** Who made the call: libvirt's daemon, and whether it can be what it does to clean up after a guest. */
+interface Caller {
+  byLibvirt: boolean;
+  mayRestore: boolean;
+}
 
 /** Answers who owned the guest, for one way in which it can have gone from host to host. */
 export class Ownership {
@@ -39,26 +46,30 @@ export class Ownership {
     this.lockedStorage = lockedStorage;
   }
 
-  at(local: LocalState, host: string, position: number, byLibvirt: boolean): Custody {
+  at(local: LocalState, host: string, position: number, { byLibvirt, mayRestore }: Caller): Custody {
     switch (local.state) {
       case 'owner':
-        return this.asOwner(local, host);
+        return this.asOwner(local, host, position, byLibvirt);
       case 'starting':
         return this.asStarting(local, host);
       case 'incoming':
         return this.asIncoming(local, host, position, byLibvirt);
       case 'handing-over':
-        return this.asHandingOver(local, host);
+        return this.asHandingOver(local, host, position);
       case 'absent':
-        return this.asAbsent(local, host, position, byLibvirt);
+        return this.asAbsent(local, host, position, mayRestore);
       case 'silent':
         return this.asSilent(local, host);
     }
   }
 
-  private asOwner(local: Local<'owner'>, host: string): Custody {
+  private asOwner(local: Local<'owner'>, host: string, position: number, byLibvirt: boolean): Custody {
     const { incarnation } = local;
     if (!local.sure) return this.unlessSpanned(local, host, incarnation);
+    if (!byLibvirt && mayBeStopped(incarnation, this.records.get(host) as HostRecord, position)) {
+      const successor = this.linkage.next.get(incarnation);
+      return this.unknown(local, successor ? [successor, incarnation] : [incarnation], orderMissing(), true);
+    }
     return this.unlessRivalled(local, incarnation, {
       kind: 'this-host',
       incarnation,
@@ -144,7 +155,7 @@ export class Ownership {
     return (times[owns] as number) - (times[position] as number) <= SWITCH_OVER_US;
   }
 
-  private asHandingOver(local: Local<'handing-over'>, host: string): Custody {
+  private asHandingOver(local: Local<'handing-over'>, host: string, position: number): Custody {
     const { incarnation, handOver } = local;
     const successor = this.linkage.next.get(incarnation);
     const sure = local.sure || (successor !== undefined && this.isOnlyAttempt(incarnation, successor));
@@ -171,9 +182,24 @@ export class Ownership {
     // never confirmed, so this can be long after: the guest may have ended where it went
     const chain = this.linkage.chains.find((each) => each.includes(successor)) as Chain;
     const since = chain.slice(chain.indexOf(successor));
+    if (since.length === 1 && handOver.brokenAt !== null && handOver.brokenAt < position) {
+      if (this.diedInPostCopy(successor)) return { kind: 'nobody', proof: [] };
+    }
     if (!this.openToTheEnd(since.at(-1) as Incarnation))
       return this.unknown(local, since, orderMissing(), true);
     return this.otherOf(since, host, ['P5-peer-resumed'], local);
+  }
+
+  /**
+   * A destination whose QEMU died in post-copy before it said that the migration broke, or was over, is what broke it:
+   * what the source does once it knows, it does when nobody runs the guest any more.
+   */
+  private diedInPostCopy(destination: Incarnation): boolean {
+    const { started, ended, endReason, resumedPostCopy, copyEnded } = destination;
+    if (started === null || ended === null || !resumedPostCopy || copyEnded !== null) return false;
+    if (endReason !== 'failed' && endReason !== 'crashed') return false;
+    const record = this.records.get(destination.host) as HostRecord;
+    return LIFECYCLE_STREAMS.every((stream) => covers(record, stream, started, ended));
   }
 
   /** Every other host is known never to have owned the guest, so this one kept it, running or not. */
@@ -208,14 +234,14 @@ export class Ownership {
     );
   }
 
-  private asAbsent(local: Local<'absent'>, host: string, position: number, byLibvirt: boolean): Custody {
+  private asAbsent(local: Local<'absent'>, host: string, position: number, mayRestore: boolean): Custody {
     const { last } = local;
     const record = this.records.get(host) as HostRecord;
     const [lastOwned, nextOwned] = this.ownedAt(host, position);
     if (
       last &&
       local.sure &&
-      byLibvirt &&
+      mayRestore &&
       this.isCleanUpAfter(last, record, position) &&
       this.endIsSure(last)
     ) {
@@ -289,6 +315,7 @@ export class Ownership {
       if (returned < 0 && !this.openToTheEnd(part.at(-1) as Incarnation)) continue;
       if (last === null && !ranElsewhere && !this.isWatched(part[0] as Incarnation)) continue;
       if (!part.every((incarnation) => this.leavingIsSeen(incarnation))) continue;
+      if (mayHaveLeftUnseen(chain, this.linkage, this.records)) continue;
       return part;
     }
     return null;
@@ -322,7 +349,7 @@ export class Ownership {
   }
 
   /** There are other hypervisors on record, and each is known not to have had the guest. */
-  private nobodyElse(host: string): boolean {
+  nobodyElse(host: string): boolean {
     // a host of which nothing says what it is may be a hypervisor; one that exports storage and has no libvirt is none
     const others = [...this.records.values()].filter(
       (record) => record.host !== host && (record.facts.hypervisor || !record.facts.exports?.length),
@@ -461,24 +488,9 @@ export class Ownership {
   }
 }
 
-function beginsBefore(incarnation: Incarnation): boolean {
-  return incarnation.opened === BEFORE && incarnation.owns === BEFORE && !incarnation.ownsEarlier;
-}
-
 /** A guest is restored from what its save left: the one ended before the other began. */
 function isOrderedBySave(a: Incarnation, b: Incarnation): boolean {
   const follows = (first: Incarnation, second: Incarnation) =>
     first.endReason === 'saved' && second.startReason === 'restored';
   return follows(a, b) || follows(b, a);
-}
-
-function incomingProof(incarnation: Incarnation): Proof {
-  const failed = incarnation.owns === null && (incarnation.startFailed || incarnation.ended !== null);
-  return failed ? 'P1-failed-incoming' : 'P3-before-takeover';
-}
-
-function chainProof(part: Chain): Proof {
-  const only = part.length === 1 ? (part[0] as Incarnation) : null;
-  if (!only) return 'P8-chain-of-owners';
-  return beginsBefore(only) ? 'P6-steady-owner' : 'P5-peer-resumed';
 }

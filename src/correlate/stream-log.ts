@@ -35,6 +35,14 @@ export class StreamLog {
     return this.tail.offset_us === 0;
   }
 
+  /** Of a stream in the order of its sequence: the first event after this place that is no gap. */
+  firstAfter(sequence: number): Entry | null {
+    const { entries } = this;
+    let index = lowerBound(entries, ({ event }) => event.sequence <= sequence);
+    while (entries[index]?.event.kind === 'GapDetected') index++;
+    return entries[index] ?? null;
+  }
+
   /** Puts all in order anew; their times are still to be given. */
   reorder(added: readonly Entry[]): void {
     const all = [...this.entries, ...added];

@@ -32,7 +32,8 @@ export function suspicions(
     const denied = suffering?.denied ?? [];
     if (denied.length === 0 && announced.length === 0) continue;
     const explains = (each: FindingReport) => each.impact.access !== 'kept' && each.impact.io_errors > 0;
-    if (found.some((each) => each.owner === owner.host && (denied.length === 0 || explains(each)))) continue;
+    if (found.some((each) => mayHurt(each, owner.host, view) && (denied.length === 0 || explains(each))))
+      continue;
     const first = announced[0];
     const host = first?.host ?? owner.host;
     const cause: Cause = first ? announcedCause(first) : 'records-lost';
@@ -74,6 +75,14 @@ export function suspicions(
     });
   }
   return findings;
+}
+
+/** The finding is about this host's guest, or about that of one of several hosts of which this is one. */
+function mayHurt({ owner, relabels }: FindingReport, host: string, view: GuestView): boolean {
+  if (owner !== null) return owner === host;
+  return view.judgements.some(
+    ({ call, owners }) => relabels.includes(call.event.id) && owners.some((each) => each.host === host),
+  );
 }
 
 function owningHosts(view: GuestView): Incarnation[] {
