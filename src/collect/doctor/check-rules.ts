@@ -84,14 +84,14 @@ function checkCoverage({ libvirt }: Condition, rules: readonly AuditRule[], kind
     const left = calls.filter(
       (call) => !candidates.some((rule) => records(rule, call) && covers(rule, directory)),
     );
-    return left.length === 0 ? [] : [`${directory}: ${left.join(', ')}`];
+    return left.length === 0 ? [] : [`in ${directory} ${left.join(', ')}`];
   });
   if (directories.length === 0 && !calls.every((call) => candidates.some((rule) => records(rule, call))))
-    bare.push(`no rule records ${calls.join(', ')}`);
+    bare.push(calls.join(', '));
   if (bare.length === 0)
     return well(id, title, directories.length === 0 ? 'loaded' : `cover ${directories.join(', ')}`);
   const left = bare.length > SHOWN ? [...bare.slice(0, SHOWN), `${bare.length - SHOWN} more`] : bare;
-  return notWell(state, { id, title }, `not recorded in ${left.join('; ')}`, costs, LOAD);
+  return notWell(state, { id, title }, `not recorded: ${left.join('; ')}`, costs, LOAD);
 }
 
 const SHOWN = 3;
