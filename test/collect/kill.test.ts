@@ -28,7 +28,7 @@ import { randomFrom } from './tail/rotating-writer.js';
 const CAPTURES = new URL('../golden/captures/', import.meta.url).pathname;
 const CHILD = new URL('./kill-child.ts', import.meta.url).pathname;
 const POINTS = ['before-transaction', 'before-commit', 'after-commit', 'after-acknowledge'];
-const KILLS = 6;
+const KILLS = 12;
 const SEEDS = [1, 2, 3, Math.floor(Math.random() * 2 ** 31)];
 
 /** A log that grows while it is followed, in pieces cut anywhere. */

@@ -7,7 +7,7 @@ import { openLocalLog } from '../../src/eventlog/local/local-log.js';
 import { readUntil, taken } from './contract.js';
 
 const POINTS = ['before-transaction', 'before-commit', 'after-commit', 'after-acknowledge'];
-const KILLS = 15;
+const KILLS = 20;
 const CHILD = new URL('./kill-child.ts', import.meta.url).pathname;
 const SEEDS = [1, Math.floor(Math.random() * 2 ** 31)];
 

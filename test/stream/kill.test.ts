@@ -15,7 +15,7 @@ import { compiled } from './compiled.js';
 
 const POINTS = ['before-transaction', 'before-commit', 'after-commit', 'after-acknowledge'];
 /** of each seed */
-const KILLS = 50;
+const KILLS = 80;
 const BATCH = 12;
 /** One that once found records in another batch, and one of chance. */
 const SEEDS = [1_156_864_824, Math.floor(Math.random() * 2 ** 31)];
