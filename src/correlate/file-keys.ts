@@ -22,11 +22,13 @@ export class FileKeys {
     const usable = usablePath(event);
     const stored = this.storages.locate(host, usable, dev);
     const keys: string[] = [];
-    if (inode !== null && stored.storage) keys.push(`${stored.storage.key}#${inode}`);
+    // where mounts are not known, what is configured names no storage that inodes are unique in: a device is one
+    const mounted = this.storages.knowsMounts(host) ? stored.storage : null;
+    if (inode !== null && mounted) keys.push(`${mounted.key}#${inode}`);
     if (inode !== null && dev !== null && usable === null) {
       keys.push(...this.storages.partsOf(host, dev).map(({ key }) => `${key}#${inode}`));
     }
-    if (inode !== null && dev !== null && !stored.storage) keys.push(`dev:${host}:${dev}#${inode}`);
+    if (inode !== null && dev !== null && !mounted) keys.push(`dev:${host}:${dev}#${inode}`);
     if (usable !== null) keys.push(...this.keysOfPath(host, usable, stored));
     return keys;
   }

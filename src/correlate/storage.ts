@@ -146,7 +146,7 @@ export class StorageMap {
     const record = this.records.get(host);
     const mounts = this.mountsOf.get(host) ?? [];
     if (!record || record.facts.mounts === null)
-      return { storage: this.withoutMounts(path), storagePath: null };
+      return path === null ? { storage: null, storagePath: null } : this.withoutMounts(host, path);
     const byPath = path === null ? undefined : mounts.find(({ mount }) => isWithin(path, mount.mount_point));
     const found =
       dev === null || byPath?.mount.dev === dev ? byPath : mounts.find(({ mount }) => mount.dev === dev);
@@ -214,18 +214,20 @@ export class StorageMap {
     return servers.size === 0 ? (names[0] as string) : null;
   }
 
-  private withoutMounts(path: ByteText | null): Storage | null {
-    const overridden = path === null ? null : overrideFor(path, this.overrides);
-    if (overridden === null) return null;
-    return {
-      key: `path:${path}`,
-      pathSpace: 'path',
+  /** What is configured tells whether other hosts see the file, and the name alone which file it is. */
+  private withoutMounts(host: string, path: ByteText): StoredFile {
+    const shared = overrideFor(path, this.overrides);
+    if (shared === null) return { storage: null, storagePath: null };
+    const storage: Storage = {
+      key: shared ? `path:${path}` : `local:${host}:${path}`,
+      pathSpace: shared ? 'path' : `local:${host}`,
       fsType: 'unknown',
-      shared: overridden,
+      shared,
       knownToLibvirt: null,
       mount: null,
       locks: false,
     };
+    return { storage, storagePath: path };
   }
 }
 

@@ -37,10 +37,12 @@ const RANDOM_SEED = 1e6 + Math.floor(Math.random() * 1e9);
 
 /** Seeds that chance found a wrong verdict with, by what it was wrong about. */
 const INCIDENTS = {
-  collected: [21_163, 22_177, 40_450, 40_834, 40_928, 46_186, 47_492, 48_126, 51_628],
-  incomplete: [22_909, 22_976],
+  collected: [
+    21_163, 22_177, 40_080, 40_450, 40_834, 40_928, 46_186, 47_492, 48_126, 48_306, 51_628, 52_691, 70_773,
+  ],
+  incomplete: [22_909, 22_976, 60_066, 60_589, 70_378],
   lost: [20_539, 21_040, 22_177],
-  streamMissing: [20_027, 20_407, 21_054, 21_884, 22_133],
+  streamMissing: [20_027, 20_407, 21_054, 21_884, 22_133, 70_167],
 };
 
 /** A share of the fixed seeds, those that were once judged wrongly, and one of chance. */
