@@ -58,8 +58,8 @@ describe('a record that cannot be stored', () => {
   };
   const good = Array.from({ length: 9 }, (_, i) => encodeConclusion({ ...said, id: `F-${i}` }));
   const POISON = {
-    'no conclusion': [Buffer.from('{}'), 'MA_BAD_RECORD'],
-    'a row that ClickHouse does not take': [encodeConclusion({ ...said, place: -1 }), 'MA_STORE'],
+    'no conclusion': [Buffer.from('{}'), 'bad-event'],
+    'a row that ClickHouse does not take': [encodeConclusion({ ...said, place: -1 }), 'refused-by-store'],
   } as const;
 
   it.each(Object.entries(POISON))(
