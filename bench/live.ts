@@ -10,10 +10,12 @@ import { megabytes } from './measure.js';
  * The built program's `run` on an audit log that grows at a steady rate: what an event costs, and how long it takes from
  * a line written to its finding in the store. Nearly all events are of calls that relabel nothing. In between comes
  * the recorded incident of a destination that labels the image before its QEMU fails, each time for a guest of its own.
- * Usage: npm run build && node --import tsx bench/live.ts [seconds a phase [incidents a second]]
+ * Cost is measured without anybody asking the store, latency while one asks it all the time, with more incidents.
+ * Usage: npm run build && node --import tsx bench/live.ts [seconds a phase [incidents a second while cost is measured]]
  */
 const SECONDS = Number(process.argv[2] ?? 20);
-const INCIDENTS_PER_S = Number(process.argv[3] ?? 1);
+const INCIDENTS_PER_S = Number(process.argv[3] ?? 0.2);
+const TIMED_INCIDENTS_PER_S = 1;
 const RATES = [5000, 500];
 const WRITE_EVERY_MS = 10;
 const LOOK_EVERY_MS = 20;
@@ -102,13 +104,13 @@ class Host {
     return join(this.#directory, 'audit.log');
   }
 
-  /** @param hasIncidents none begins towards the end of a phase, so that each has its time */
-  async write(rate: number, seconds: number, hasIncidents: (since_ms: number) => boolean): Promise<void> {
+  /** @param quiet_s at the end no incident begins, so that each has its time */
+  async write(rate: number, seconds: number, incidentsPerS: number, quiet_s = 0): Promise<void> {
     const from_ms = Date.now();
     const before = this.events;
     let begun = 0;
     for (let since_ms = 0; since_ms < seconds * 1000; since_ms = Date.now() - from_ms) {
-      if (hasIncidents(since_ms) && since_ms * INCIDENTS_PER_S >= begun * 1000) {
+      if (since_ms < (seconds - quiet_s) * 1000 && since_ms * incidentsPerS >= begun * 1000) {
         begun++;
         this.#begin();
       }
@@ -230,8 +232,9 @@ async function watch(store: StoreReader, signal: AbortSignal): Promise<Map<strin
   return seen;
 }
 
-/** An incident takes two seconds; a finding that is not there some seconds later does not count as seen. */
-const INCIDENT_MS = 5000;
+const WARM_UP_S = 8;
+/** It takes two seconds; a finding that is not there some seconds later does not count as seen. */
+const INCIDENT_S = 5;
 
 async function measure(rate: number): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'live-'));
@@ -239,13 +242,13 @@ async function measure(rate: number): Promise<void> {
   const program = new Program(directory);
   try {
     const store = await program.store(join(directory, 'data/store.sock'));
-    await host.write(rate, 5, (since_ms) => since_ms < 2000); // code gets compiled
+    await host.write(rate, WARM_UP_S, TIMED_INCIDENTS_PER_S, INCIDENT_S); // code gets compiled
     await sleep(2000);
     const [cpu_s, events] = [program.cpu_s(), host.events];
-    await host.write(rate, SECONDS, () => true);
+    await host.write(rate, SECONDS, INCIDENTS_PER_S);
     const used_s = program.cpu_s() - cpu_s;
     const written = host.events - events;
-    console.log(`\n${rate} events/s, ${INCIDENTS_PER_S} incident/s, ${SECONDS} s (load ${load()})`);
+    console.log(`\n${rate} events/s, ${INCIDENTS_PER_S} incidents/s, ${SECONDS} s (load ${load()})`);
     const each_ms = (1000 * used_s) / written;
     console.log(
       `  CPU ${each_ms.toFixed(4)} ms an audit event (aim ${TARGET.cpu_ms}), ` +
@@ -264,8 +267,7 @@ async function latencies(rate: number, host: Host, store: StoreReader): Promise<
   const watching = new AbortController();
   const seeing = watch(store, watching.signal);
   const known = new Set(host.relabelled_ms.keys());
-  const seconds = SECONDS + INCIDENT_MS / 1000;
-  await host.write(rate, seconds, (since_ms) => since_ms < SECONDS * 1000);
+  await host.write(rate, SECONDS + INCIDENT_S, TIMED_INCIDENTS_PER_S, INCIDENT_S);
   watching.abort();
   const seen = await seeing;
   const found: number[] = [];

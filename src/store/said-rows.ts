@@ -68,10 +68,13 @@ function columnsOf(table: ConclusionTable): string[] {
 
 function rowOf(said: Conclusion): Row {
   const { table, confirmed, waits_for } = said;
-  const item = JSON.parse(said.item.toString('utf8')) as ConclusionItems[ConclusionTable];
+  const text = said.item.toString('utf8');
+  const item = JSON.parse(text) as ConclusionItems[ConclusionTable];
+  // only an item that counts its own revisions is said otherwise than it is kept
+  const record = 'revision' in item ? recordOf(item) : text;
   const columns = Object.values(SHAPES[table].columns) as ((item: unknown) => unknown)[];
   return [
-    ...commonValues(said, recordOf(item)),
+    ...commonValues(said, record),
     ...(VERDICT_TABLES.has(table) ? [confirmed, waits_for.map(escapeText)] : []),
     ...columns.map((value) => value(item)),
   ];

@@ -77,7 +77,11 @@ export async function openStore(
   return {
     writeEvents: (events) => writeEvents(database, events),
     writeReport: (cluster, report) => inTurn(() => writeReport(database, cluster, report)),
-    writeSaid: (conclusions) => inTurn(() => writeSaid(database, conclusions)),
+    // only a finding's retraction looks at what is stored: nothing else has to wait for its turn
+    writeSaid: (conclusions) =>
+      conclusions.some(({ table }) => table === 'findings')
+        ? inTurn(() => writeSaid(database, conclusions))
+        : writeSaid(database, conclusions),
     events: (ids) => eventsNamed(database, ids),
     findings: (filter) => findings(database, filter),
     finding: (id) => finding(database, id),

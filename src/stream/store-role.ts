@@ -19,9 +19,12 @@ export interface StoreRole {
   signal: AbortSignal;
 }
 
-const DEFAULTS: StoreOptions = { batch_records_max: 8_000, batch_bytes_max: 16 << 20, write_every_ms: 100 };
+const DEFAULTS = { batch_records_max: 8_000, batch_bytes_max: 16 << 20 };
 
 const STORED_TOPICS = ['events', 'timeline', 'findings'] as const satisfies Topic[];
+
+/** Somebody is woken by a finding, and then looks at the timeline; nobody waits for what both were made of. */
+const WRITE_EVERY_MS = { events: 1000, timeline: 500, findings: 100 } as const;
 
 const RETRY_FIRST_MS = 200;
 const RETRY_MOST_MS = 30_000;
@@ -34,7 +37,6 @@ const RETRY_MOST_MS = 30_000;
  */
 export async function storeRole(role: StoreRole): Promise<void> {
   const { log, metrics, health, logger } = role;
-  const options = { ...DEFAULTS, ...role.options };
   const ended = new AbortController();
   const signal = AbortSignal.any([role.signal, ended.signal]);
   const conditions = STORED_TOPICS.map((topic) => health.condition(`store-${topic}`, 'is opening the store'));
@@ -42,6 +44,7 @@ export async function storeRole(role: StoreRole): Promise<void> {
   if (store === null) return;
   const topics = STORED_TOPICS.map(async (topic, index) => {
     const condition = conditions[index] as ConditionSetter;
+    const options = { ...DEFAULTS, write_every_ms: WRITE_EVERY_MS[topic], ...role.options };
     const writing = { store, topic, options, metrics, condition, logger, signal };
     try {
       await processUntilAborted({
