@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { Random } from '../../src/sim/random.js';
 import { type ClickHouseServer, startClickHouse } from '../services/clickhouse-server.js';
 import { describeWithKafka } from '../services/kafka.js';
 import { KafkaBroker } from '../services/kafka-broker.js';
+import { ACTS, poisoned, type Scene } from './fleet/chaos.js';
 import { Fleet } from './fleet/fleet.js';
 import { anomalies, expectedRows, storedRows } from './fleet/outcome.js';
 import { arrivals, type Recorded, recorded } from './fleet/recorded.js';
@@ -69,4 +71,42 @@ describeWithKafka('a fleet', () => {
     },
     TEST_MS_MAX,
   );
+
+  it(
+    'comes to the same whatever is killed, stopped or hangs meanwhile, and past what is no event',
+    async () => {
+      const random = new Random(seed);
+      const fleet = await startFleet();
+      const scene: Scene = { fleet, partitions: PARTITIONS, broker, restartClickHouse, random };
+      const { arrivals: coming, reasons } = poisoned(arrivals(lab.events, random), random);
+      const acts = random.shuffled(Object.entries(ACTS));
+      const share = Math.ceil(coming.length / (acts.length + 1));
+      await fleet.collected(coming.splice(0, share));
+      for (const [name, act] of acts) {
+        console.log(name);
+        await fleet.collected(coming.splice(0, share));
+        await sleep(random.between(0, 500));
+        await act(scene);
+      }
+      await fleet.collected(coming);
+      await expectWhatReplaySays(fleet);
+      expect(await deadLetters(fleet)).toEqual(reasons);
+      expect([fleet.running('correlate').length, fleet.running('store').length]).toEqual([3, 2]);
+    },
+    TEST_MS_MAX,
+  );
+
+  async function restartClickHouse(away_ms: number): Promise<void> {
+    await clickhouse.kill();
+    await sleep(away_ms);
+    clickhouse = await startClickHouse(join(directory, 'clickhouse'), clickhouse.port);
+  }
+
+  /** The reasons of all dead letters, as an administrator sees them. */
+  async function deadLetters(fleet: Fleet): Promise<string[]> {
+    const { code, out, err } = await fleet.command('dead-letters', 'list', '--format', 'json');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const listed = JSON.parse(out) as { dead_letters: { reason: string }[] };
+    return listed.dead_letters.map(({ reason }) => reason).sort();
+  }
 });
