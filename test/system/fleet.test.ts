@@ -1,18 +1,29 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { openKafkaLog } from '../../src/eventlog/kafka/kafka-log.js';
+import { encodeEvent } from '../../src/events/codec.js';
 import { Random } from '../../src/sim/random.js';
+import { ROOT } from '../architecture/source-tree.js';
 import { type ClickHouseServer, startClickHouse } from '../services/clickhouse-server.js';
-import { describeWithKafka } from '../services/kafka.js';
+import { describeWithKafka, freshSettings } from '../services/kafka.js';
 import { KafkaBroker } from '../services/kafka-broker.js';
+import { testLogger } from '../services/test-logger.js';
 import { ACTS, poisoned, type Scene } from './fleet/chaos.js';
+import { composedEnvironment } from './fleet/composed.js';
 import { Fleet } from './fleet/fleet.js';
 import { anomalies, expectedRows, storedRows } from './fleet/outcome.js';
 import { arrivals, type Recorded, recorded } from './fleet/recorded.js';
+import { RoleProcess, runCommand } from './fleet/role-process.js';
 
 const PARTITIONS = 6;
+/** one that leads to a finding */
+const INCIDENT = 's4-mismatch-fail';
+const PASSWORDS = { MIGRATION_AUDIT_WRITER_PASSWORD: 'w', MIGRATION_AUDIT_READER_PASSWORD: 'r' };
+const USERS = { file: join(ROOT, 'deploy/clickhouse/users.xml'), passwords: PASSWORDS };
 const TEST_MS_MAX = 400_000;
 
 /** All recorded clusters through collectors' spools, Kafka, three processors and two writers into ClickHouse. */
@@ -26,7 +37,7 @@ describeWithKafka('a fleet', () => {
     console.log(`SEED=${seed}`);
     [broker, clickhouse, lab] = await Promise.all([
       KafkaBroker.start(),
-      startClickHouse(join(directory, 'clickhouse')),
+      startClickHouse(join(directory, 'clickhouse'), undefined, USERS),
       recorded(),
     ]);
   });
@@ -96,10 +107,56 @@ describeWithKafka('a fleet', () => {
     TEST_MS_MAX,
   );
 
+  it(
+    'runs by what docker-compose.yml tells its roles, as users who may do no more than they need',
+    async () => {
+      const admin = createClient({ url: clickhouse.url });
+      await admin.command({ query: 'CREATE DATABASE migration_audit' });
+      await admin.close();
+      const given = { MIGRATION_AUDIT_CLUSTER: INCIDENT, ...PASSWORDS };
+      const hosts = { 'kafka:9092': broker.address, 'clickhouse:8123': new URL(clickhouse.url).host };
+      const environmentOf = (service: string) => ({
+        ...composedEnvironment(service, given, hosts),
+        MIGRATION_AUDIT_LISTEN_PORT: '0', // containers have ports of their own
+      });
+      const made = await runCommand(['topics', 'create'], environmentOf('topics'));
+      expect(made).toMatchObject({ code: 0, err: '' });
+      const roles = (['correlate', 'store'] as const).map(
+        (role) => new RoleProcess(role, [role], environmentOf(role)),
+      );
+      onTestFinished(async () => {
+        for (const role of roles) await role.end('SIGKILL');
+      });
+      const kafka = openKafkaLog(freshSettings(broker.address, { prefix: 'migration-audit' }), testLogger);
+      onTestFinished(() => kafka.close());
+      const events = lab.events.filter(({ cluster }) => cluster === INCIDENT);
+      const records = events.map((event) => ({ key: INCIDENT, value: encodeEvent(event), id: null }));
+      await kafka.appendTo('events', records);
+
+      // findings are told with a reader's rights
+      const reader = {
+        ...environmentOf('store'),
+        MIGRATION_AUDIT_STORE_USER: 'migration_audit_reader',
+        MIGRATION_AUDIT_STORE_PASSWORD: PASSWORDS.MIGRATION_AUDIT_READER_PASSWORD,
+      };
+      const config = join(directory, 'empty.yaml');
+      writeFileSync(config, '{}');
+      const list = ['findings', '--config', config, '--format', 'json'];
+      let listed = await runCommand(list, reader);
+      const late_ms = performance.now() + 60_000;
+      while (listed.code !== 1 && performance.now() < late_ms) listed = await runCommand(list, reader);
+      expect(listed).toMatchObject({ code: 1, err: '' });
+      const found = (JSON.parse(listed.out) as { findings: { id: string }[] }).findings.map(({ id }) => id);
+      expect(found).toEqual(lab.reports.get(INCIDENT)?.findings.map(({ id }) => id));
+      for (const role of roles) expect([role.name, await role.end('SIGTERM')]).toEqual([role.name, 0]);
+    },
+    TEST_MS_MAX,
+  );
+
   async function restartClickHouse(away_ms: number): Promise<void> {
     await clickhouse.kill();
     await sleep(away_ms);
-    clickhouse = await startClickHouse(join(directory, 'clickhouse'), clickhouse.port);
+    clickhouse = await startClickHouse(join(directory, 'clickhouse'), clickhouse.port, USERS);
   }
 
   /** The reasons of all dead letters, as an administrator sees them. */
