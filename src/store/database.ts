@@ -92,9 +92,20 @@ const ROW_CODES: ReadonlySet<string> = new Set([
 
 /** Is it about the rows that were written, and not about the store? */
 export function isAboutRows(error: MigrationAuditError): boolean {
+  return ROW_CODES.has(codeOf(error) ?? '');
+}
+
+const UNKNOWN_TABLE = '60';
+
+export function isAboutMissingTable(error: unknown): boolean {
+  return error instanceof MigrationAuditError && codeOf(error) === UNKNOWN_TABLE;
+}
+
+/** ClickHouse's own; null when it is not ClickHouse that said so. */
+function codeOf(error: MigrationAuditError): string | null {
+  if (error.code !== 'MA_STORE') return null;
   const { code } = (error.cause ?? {}) as { code?: unknown };
-  const told = typeof code === 'string' ? code : /\bCode: (\d+)/.exec(error.message)?.[1];
-  return error.code === 'MA_STORE' && told !== undefined && ROW_CODES.has(told);
+  return typeof code === 'string' ? code : (/\bCode: (\d+)/.exec(error.message)?.[1] ?? null);
 }
 
 /** Ids in one statement: over HTTP the parameters travel in the address. */

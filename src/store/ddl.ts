@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { MigrationAuditError } from '../domain/errors.js';
-import type { Database } from './database.js';
+import { type Database, isAboutMissingTable } from './database.js';
 
 /** schemas/clickhouse/<number>-<name>.sql, one statement a file: applied in order, each once, never changed. */
 
@@ -17,15 +17,19 @@ interface Statement {
 }
 
 /**
- * Brings the tables up to date. Safe to repeat, and to repeat after a crash at any point.
+ * Brings the tables up to date. Safe to repeat, and to repeat after a crash at any point. Where they are up to date
+ * it only reads, so that users who may not do more can use them.
  *
  * @param cluster ClickHouse cluster on whose servers the tables are made, replicated; null for one server
  * @throws MigrationAuditError MA_STORE when the store was made by a newer version, or by a file that has changed since
  */
 export async function applyDdl(database: Database, cluster: string | null): Promise<void> {
   const text = (sql: string) => (cluster === null ? sql : onCluster(sql, cluster));
-  await database.execute('schema_migrations', text(SCHEMA_MIGRATIONS));
-  const applied = await appliedChecksums(database);
+  const applied = await appliedChecksums(database).catch(async (error) => {
+    if (!isAboutMissingTable(error)) throw error;
+    await database.execute('schema_migrations', text(SCHEMA_MIGRATIONS));
+    return appliedChecksums(database);
+  });
   const statements = readStatements();
   const newest = statements.at(-1)?.number ?? 0;
   for (const number of applied.keys()) {

@@ -132,6 +132,22 @@ export function describeProcessorLog(name: string, open: () => Promise<OpenedLog
       expect(copies.taken).toEqual(['a', 'b', 'c']);
     });
 
+    it('lets a group read several topics at once', async () => {
+      const answer = (batch: readonly LogRecord[]): Output[] =>
+        batch.map(({ value }) => ({ topic: 'timeline', record: { key: 'k', value, id: null } }));
+      const readings = [
+        readUntil(log, { answer }, taken(2)),
+        readUntil(log, { topic: 'timeline' }, taken(2)),
+        readUntil(log, { topic: 'findings' }, () => true),
+      ];
+      await add(['a', 'b'].map((each) => record(each)));
+      expect((await Promise.all(readings)).map((reading) => reading.taken)).toEqual([
+        ['a', 'b'],
+        ['a', 'b'],
+        [],
+      ]);
+    });
+
     it('calls an idle handler', async () => {
       let calls = 0;
       const answer = () => {

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PROGRAM = new URL('./clickhouse-server.mjs', import.meta.url).pathname;
@@ -14,10 +16,27 @@ export interface ClickHouseServer {
   kill(): Promise<void>;
 }
 
-/** A ClickHouse server of its own on loopback; the port is any free one, or the one that is given. */
-export async function startClickHouse(directory: string, port?: number): Promise<ClickHouseServer> {
+/** A file of a server's users.d, and the passwords that it takes from the environment. */
+export interface ClickHouseUsers {
+  file: string;
+  passwords: Record<string, string>;
+}
+
+/**
+ * A ClickHouse server of its own on loopback; the port is any free one, or the one that is given. The user `default`
+ * may do everything, without a password.
+ *
+ * @param users those that there are besides
+ */
+export async function startClickHouse(
+  directory: string,
+  port?: number,
+  users?: ClickHouseUsers,
+): Promise<ClickHouseServer> {
   const chosen = port ?? (await freePort());
-  const child = spawn(process.execPath, [PROGRAM, String(chosen), directory], {
+  const configuration = users === undefined ? [] : [configurationFor(`${directory}.config`, users)];
+  const child = spawn(process.execPath, [PROGRAM, String(chosen), directory, ...configuration], {
+    env: { ...process.env, ...users?.passwords },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let complaint = '';
@@ -28,6 +47,29 @@ export async function startClickHouse(directory: string, port?: number): Promise
   await answering(url, child, () => complaint);
   return { url, port: chosen, kill: () => killed(child) };
 }
+
+/** What the files of a server say about users, without what is for others. */
+function configurationFor(directory: string, { file }: ClickHouseUsers): string {
+  mkdirSync(join(directory, 'users.d'), { recursive: true });
+  const [main, users] = [join(directory, 'config.xml'), join(directory, 'users.xml')];
+  writeFileSync(main, `<clickhouse><users_config>${users}</users_config></clickhouse>`);
+  writeFileSync(users, USERS);
+  copyFileSync(file, join(directory, 'users.d', basename(file)));
+  return main;
+}
+
+const USERS = `<clickhouse>
+  <profiles><default/><readonly><readonly>1</readonly></readonly></profiles>
+  <quotas><default/></quotas>
+  <users>
+    <default>
+      <password/>
+      <networks><ip>::/0</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+    </default>
+  </users>
+</clickhouse>`;
 
 async function answering(url: string, child: ChildProcess, complaint: () => string): Promise<void> {
   const until_ms = performance.now() + START_MS_MAX;

@@ -1,7 +1,7 @@
 import kafkajs, { type Kafka, type logCreator } from 'kafkajs';
 import type { Logger } from 'pino';
 import { MigrationAuditError } from '../../domain/errors.js';
-import './internals.js';
+import { createErrorFromCode } from './internals.js';
 import { connectionOf, type KafkaSettings } from './settings.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -21,6 +21,9 @@ export function kafkaClient(settings: KafkaSettings, logger: Logger): Kafka {
   });
 }
 
+/** What brokers answer many times a second while they finish a transaction; whoever asked waits for it. */
+const BUSY = createErrorFromCode(51).message; // CONCURRENT_TRANSACTIONS
+
 /** Its errors are what it retries, hence warnings here; of what else it says, these fields and no others. */
 function loggingTo(logger: Logger): logCreator {
   return () =>
@@ -28,7 +31,7 @@ function loggingTo(logger: Logger): logCreator {
       const { message, broker, groupId, memberId, topic, partition, error } = log as Record<string, unknown>;
       const fields = { kafka: namespace, broker, group: groupId, member: memberId, topic, partition };
       const text = typeof error === 'string' ? `${message}: ${error}` : String(message);
-      if (level === kafkajs.logLevel.ERROR) logger.warn(fields, text);
+      if (level === kafkajs.logLevel.ERROR && error !== BUSY) logger.warn(fields, text);
       else logger.debug(fields, text);
     };
 }

@@ -9,7 +9,7 @@
  *   the brokers refuse every other writer from then on; only then are position and state read.
  * - The position is the group's committed offset and nothing else. What kafkajs' consumer remembers counts for nothing.
  *
- * Layout: topics `<prefix>.<topic>`, groups `<prefix>.<group>`, transactional ids `<prefix>.<group>.<topic>.<partition>`.
+ * Layout: topics `<prefix>.<topic>`, groups `<prefix>.<group>.<topic>`, transactional ids `<prefix>.<group>.<topic>.<partition>`.
  *
  * Recovery: whatever fails on the way (a broker, a connection, a commit without an answer) ends the stay on a
  * partition; the next one begins with what is committed.
@@ -89,7 +89,7 @@ class KafkaLog implements KafkaEventLog {
       lanes.onFailed = reject;
     });
     const membership = new Membership(this.#kafka, {
-      group: groupName(this.#settings, processing.group),
+      group: groupName(this.#settings, processing.group, processing.topic),
       topic: topicName(this.#settings, processing.topic),
       session_timeout_ms: this.#settings.session_timeout_ms,
       owned: () => lanes.partitions,
@@ -144,7 +144,7 @@ class KafkaLog implements KafkaEventLog {
       const admin = await this.#connected();
       const [ends, [found]] = await Promise.all([
         admin.fetchTopicOffsets(name),
-        admin.fetchOffsets({ groupId: groupName(this.#settings, group), topics: [name] }),
+        admin.fetchOffsets({ groupId: groupName(this.#settings, group, topic), topics: [name] }),
       ]);
       const committed = new Map(
         found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]),

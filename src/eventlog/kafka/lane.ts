@@ -78,7 +78,7 @@ async function stay({
   try {
     await transactions.open();
     await events.open();
-    const position = await positionOf(events, groupName(settings, group), logger);
+    const position = await positionOf(events, groupName(settings, group, topic), logger);
     if (signal.aborted) return;
     const states = new PartitionReader(kafka, topicName(settings, 'state'), 'state', partition);
     await begin(handler.begin.bind(handler), partition, states);

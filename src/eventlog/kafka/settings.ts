@@ -21,8 +21,12 @@ export function topicName({ prefix }: KafkaSettings, topic: Topic): string {
   return `${prefix}.${topic}`;
 }
 
-export function groupName({ prefix }: KafkaSettings, group: string): string {
-  return `${prefix}.${group}`;
+/**
+ * A group of Kafka's own for each topic: members of one group whose topics differ would be given partitions of topics
+ * that they do not read, since whoever shares them out knows only its own.
+ */
+export function groupName({ prefix }: KafkaSettings, group: string, topic: Topic): string {
+  return `${prefix}.${group}.${topic}`;
 }
 
 /** The same for whoever processes the partition for the group, so that the brokers refuse all but the latest one. */
@@ -32,7 +36,7 @@ export function transactionName(
   topic: Topic,
   partition: number,
 ): string {
-  return `${settings.prefix}.${group}.${topic}.${partition}`;
+  return `${groupName(settings, group, topic)}.${partition}`;
 }
 
 export function connectionOf({ brokers, client_id, ssl, sasl }: KafkaSettings): KafkaConfig {

@@ -52,7 +52,7 @@ export class Transactions {
     try {
       await whenNotBusy(() =>
         transaction.sendOffsets({
-          consumerGroupId: groupName(this.#settings, group),
+          consumerGroupId: groupName(this.#settings, group, topic),
           topics: [
             {
               topic: topicName(this.#settings, topic),
