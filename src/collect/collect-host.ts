@@ -1,14 +1,13 @@
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Configuration } from '../config/schema.js';
 import type { Spool } from '../eventlog/port.js';
 import type { Health } from '../telemetry/health.js';
 import type { Instruments } from '../telemetry/metrics.js';
 import { collect } from './collector.js';
-import type { ClockOffset } from './heartbeats.js';
 import { readBoot } from './host/boot.js';
-import { clockState } from './host/clock-state.js';
+import { watchClock } from './host/clock-state.js';
 import { hostSources } from './host-sources.js';
+import { HOST_CLOCK } from './process/clock.js';
 import type { Source } from './source.js';
 import type { CollectorLog } from './source-port.js';
 import { guestLogsSource } from './tail/guest-logs.js';
@@ -27,17 +26,14 @@ export interface CollectHostOptions {
   signal: AbortSignal;
 }
 
-const CLOCK_STATE_EVERY_MS = 60_000;
-
 /** Collects everything that the configuration names of the host that this runs on, until aborted. */
 export async function collectHost(options: CollectHostOptions): Promise<void> {
   const { configuration, spool, metrics, health, log, signal } = options;
   const { cluster, host } = configuration();
   const settings = () => configuration().collect;
   const { sources, losses } = hostSources({ cluster, host, boot: await readBoot(), settings });
-  const clock: { last: ClockOffset | null } = { last: null };
   const ended = new AbortController();
-  const watching = watchClock(clock, AbortSignal.any([signal, ended.signal]));
+  const clockOffset = watchClock(HOST_CLOCK, AbortSignal.any([signal, ended.signal]));
   try {
     await collect({
       sources: [...logSources(options), ...sources],
@@ -56,13 +52,12 @@ export async function collectHost(options: CollectHostOptions): Promise<void> {
         // asked for with every heartbeat, and so a good moment to show what the kernel last said
         const lost = losses?.lostRecords() ?? null;
         if (lost !== null) metrics.kernel_lost_records.set(lost);
-        return clock.last;
+        return clockOffset();
       },
       signal,
     });
   } finally {
     ended.abort();
-    await watching;
   }
 }
 
@@ -85,12 +80,4 @@ function logSources({ configuration, input }: CollectHostOptions): Source[] {
   if (daemon_log !== null)
     sources.push(daemonLogSource({ ...common, name: 'daemon-log', path: daemon_log, from }));
   return sources;
-}
-
-/** Keeps `clock.last` at what the host last knew of its clock. */
-async function watchClock(clock: { last: ClockOffset | null }, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    clock.last = await clockState(signal);
-    await sleep(CLOCK_STATE_EVERY_MS, undefined, { signal }).catch(() => {});
-  }
 }

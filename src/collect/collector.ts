@@ -6,7 +6,6 @@ import type { Health } from '../telemetry/health.js';
 import type { Instruments } from '../telemetry/metrics.js';
 import type { CollectorPlace } from './collector-event.js';
 import {
-  type ClockOffset,
   COLLECTOR,
   downGap,
   heartbeatOf,
@@ -14,6 +13,7 @@ import {
   watermarksFromCheckpoint,
   watermarksToCheckpoint,
 } from './heartbeats.js';
+import type { ClockState } from './host/clock-state.js';
 import { LIMITS, Outbox, type OutboxLimits } from './outbox.js';
 import type { Source } from './source.js';
 import { type CollectorLog, SourcePort } from './source-port.js';
@@ -35,7 +35,7 @@ export interface CollectOptions {
   /** µs since the epoch */
   clock: () => number;
   /** how far that clock is off, where the host knows */
-  clockOffset?: () => ClockOffset | null;
+  clockOffset?: () => ClockState | null;
   signal: AbortSignal;
   limits?: Partial<OutboxLimits>;
 }

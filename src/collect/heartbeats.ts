@@ -1,18 +1,13 @@
 import { isTimeUs } from '../domain/time.js';
 import type { EventOf, Stream, StreamWatermark } from '../events/event.js';
 import { type CollectorPlace, gapDetected, heartbeat } from './collector-event.js';
+import type { ClockState } from './host/clock-state.js';
 import type { Source } from './source.js';
 
 /** What a collector says of itself: how far it has told everything, and what it cannot know. */
 
 /** Its name among the checkpoints of the sources. */
 export const COLLECTOR = 'collector';
-
-export interface ClockOffset {
-  /** this clock minus true time */
-  offset_us: number;
-  uncertainty_us: number;
-}
 
 /** Of several sources of one stream the last one counts; a stream of which one source does not know is not named. */
 export function watermarks(sources: readonly Source[]): StreamWatermark[] {
@@ -28,7 +23,7 @@ export function watermarks(sources: readonly Source[]): StreamWatermark[] {
 export function heartbeatOf(
   place: CollectorPlace,
   streams: StreamWatermark[],
-  clock: ClockOffset | null,
+  clock: ClockState | null,
 ): EventOf<'Heartbeat'> {
   return heartbeat(place, {
     streams,

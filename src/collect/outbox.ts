@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BackOff } from '../domain/back-off.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { Appended, NewRecord, Spool } from '../eventlog/port.js';
 
@@ -148,8 +149,9 @@ export class Outbox {
   /** @returns false when the log refused and nobody waits any more */
   async #append(parcels: readonly Parcel[]): Promise<boolean> {
     const batch = { records: parcels.flatMap(({ records }) => records), checkpoints: checkpointsOf(parcels) };
-    const [first_ms, last_ms] = this.#limits.retry_ms;
-    for (let wait_ms = first_ms; ; wait_ms = Math.min(wait_ms * 2, last_ms)) {
+    const [first_ms, most_ms] = this.#limits.retry_ms;
+    const backOff = new BackOff({ first_ms, most_ms, seed: `outbox ${process.pid}` });
+    for (;;) {
       try {
         const from = process.hrtime.bigint();
         const result = await this.#spool.append(batch);
@@ -159,7 +161,7 @@ export class Outbox {
         if (!(error instanceof MigrationAuditError) || !PASSING.has(error.code)) throw error;
         this.#events.refused(error);
         if (this.#closing.signal.aborted) return false;
-        await sleep(wait_ms, undefined, { signal: this.#closing.signal }).catch(() => {});
+        await sleep(backOff.next(), undefined, { signal: this.#closing.signal }).catch(() => {});
       }
     }
     for (const { bytes, kept } of parcels) {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { BackOff } from '../domain/back-off.js';
 import type { ConditionSetter } from '../telemetry/health.js';
 import type { Instruments } from '../telemetry/metrics.js';
 import { deadLetter } from './dead-letter.js';
@@ -20,8 +21,7 @@ export interface ForwardOptions {
 
 export const FORWARD_GROUP = 'forward';
 
-const RETRY_MS_MIN = 200;
-const RETRY_MS_MAX = 30_000;
+const RETRY = { first_ms: 200, most_ms: 30_000 };
 
 /** Thrown through the spool, which then keeps the position that it has. */
 class Stopped extends Error {}
@@ -63,7 +63,7 @@ async function send(batch: readonly LogRecord[], options: ForwardOptions): Promi
   const { spool, to, metrics, condition, logger, signal } = options;
   const dead: Output[] = [];
   let left = batch;
-  let wait_ms = RETRY_MS_MIN;
+  const backOff = new BackOff({ ...RETRY, seed: `forward ${process.pid}` });
   while (left.length > 0) {
     const waiting = (await spool.lag(FORWARD_GROUP, 'events')).records;
     metrics.event_log_lag_events.set({ group: FORWARD_GROUP }, waiting);
@@ -90,10 +90,10 @@ async function send(batch: readonly LogRecord[], options: ForwardOptions): Promi
       }
       metrics.forward_errors_total.inc();
       condition.notReady(`the brokers do not take events: ${(error as Error).message}`);
+      const wait_ms = backOff.next();
       logger.warn({ err: error }, `events wait in the spool; trying again in ${wait_ms} ms`);
       await sleep(wait_ms, undefined, { signal }).catch(() => {});
       if (signal.aborted) throw new Stopped();
-      wait_ms = Math.min(2 * wait_ms, RETRY_MS_MAX);
     }
   }
   return dead;

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
+import { BackOff } from '../domain/back-off.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { PartitionHandler, ProcessOptions, ProcessorLog } from '../eventlog/port.js';
 import type { ConditionSetter } from '../telemetry/health.js';
-import { BackOff, reasonOf } from './retry.js';
+import { pause, reasonOf } from './retry.js';
 
 export interface Processing extends Omit<ProcessOptions, 'handler'> {
   log: ProcessorLog;
@@ -12,8 +13,7 @@ export interface Processing extends Omit<ProcessOptions, 'handler'> {
   logger: Logger;
 }
 
-const RETRY_FIRST_MS = 200;
-const RETRY_MOST_MS = 30_000;
+const RETRY = { first_ms: 200, most_ms: 30_000 };
 
 /** What ends without anything being done to this process. */
 const PASSING: ReadonlySet<string> = new Set(['MA_LOG_FULL', 'MA_LOG_WRITE']);
@@ -26,7 +26,7 @@ const PASSING: ReadonlySet<string> = new Set(['MA_LOG_FULL', 'MA_LOG_WRITE']);
 export async function processUntilAborted(processing: Processing): Promise<void> {
   const { log, handler, condition, logger, ...options } = processing;
   const { signal, group, topic } = options;
-  const backOff = new BackOff(RETRY_FIRST_MS, RETRY_MOST_MS);
+  const backOff = new BackOff({ ...RETRY, seed: `${group} ${topic} ${process.pid}` });
   const begun = () => {
     condition.ready();
     backOff.reset();
@@ -40,7 +40,7 @@ export async function processUntilAborted(processing: Processing): Promise<void>
       if (!(error instanceof MigrationAuditError && PASSING.has(error.code))) throw error;
       logger.error({ err: error, group, topic }, 'the event log refused a batch; trying again');
       condition.notReady(reasonOf(error));
-      await backOff.wait(signal);
+      await pause(backOff.next(), signal);
     }
   }
 }

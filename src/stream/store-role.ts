@@ -1,11 +1,12 @@
 import type { Logger } from 'pino';
+import { BackOff } from '../domain/back-off.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { ProcessorLog, Topic } from '../eventlog/port.js';
 import type { Store } from '../store/store.js';
 import type { ConditionSetter, Health } from '../telemetry/health.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { processUntilAborted } from './process.js';
-import { BackOff, reasonOf } from './retry.js';
+import { pause, reasonOf } from './retry.js';
 import { STORE_GROUP, type StoreOptions, StoreWriter } from './store-writer.js';
 
 export interface StoreRole {
@@ -26,8 +27,7 @@ const STORED_TOPICS = ['events', 'timeline', 'findings'] as const satisfies Topi
 /** Somebody is woken by a finding, and then looks at the timeline; nobody waits for what both were made of. */
 const WRITE_EVERY_MS = { events: 1000, timeline: 500, findings: 100 } as const;
 
-const RETRY_FIRST_MS = 200;
-const RETRY_MOST_MS = 30_000;
+const RETRY = { first_ms: 200, most_ms: 30_000 };
 
 /**
  * Writes events and conclusions into the store, until aborted. A batch can be written again, after a kill or when its
@@ -72,7 +72,7 @@ async function opened(
   { open, logger, metrics, signal }: StoreRole,
   conditions: readonly ConditionSetter[],
 ): Promise<Store | null> {
-  const backOff = new BackOff(RETRY_FIRST_MS, RETRY_MOST_MS);
+  const backOff = new BackOff({ ...RETRY, seed: `store ${process.pid}` });
   while (!signal.aborted) {
     try {
       return await open();
@@ -81,7 +81,7 @@ async function opened(
       logger.error({ err: error }, 'the store cannot be opened; trying again');
       metrics.of.store_errors_total.inc();
       for (const condition of conditions) condition.notReady(reasonOf(error));
-      await backOff.wait(signal);
+      await pause(backOff.next(), signal);
     }
   }
   return null;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { BackOff } from '../domain/back-off.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import { type DeadLetterReason, deadLetter, reasonOf as reasonForBurial } from '../eventlog/dead-letter.js';
 import type { LogRecord, Output, PartitionHandler, Topic } from '../eventlog/port.js';
@@ -10,7 +11,7 @@ import { isAboutRows } from '../store/database.js';
 import type { Store } from '../store/store.js';
 import type { ConditionSetter } from '../telemetry/health.js';
 import type { Metrics } from '../telemetry/metrics.js';
-import { BackOff, reasonOf } from './retry.js';
+import { pause, reasonOf } from './retry.js';
 
 export const STORE_GROUP = 'store';
 
@@ -39,13 +40,12 @@ interface Read<T> {
   value: T;
 }
 
-const RETRY_FIRST_MS = 200;
-const RETRY_MOST_MS = 30_000;
+const RETRY = { first_ms: 200, most_ms: 30_000 };
 
 /** One topic into the store. While the store is away it waits, and with it everything behind the batch. */
 export class StoreWriter implements PartitionHandler {
   readonly #writing: StoreWriting;
-  readonly #backOff = new BackOff(RETRY_FIRST_MS, RETRY_MOST_MS);
+  readonly #backOff = new BackOff({ ...RETRY, seed: `store rows ${process.pid}` });
 
   constructor(writing: StoreWriting) {
     this.#writing = writing;
@@ -139,7 +139,7 @@ export class StoreWriter implements PartitionHandler {
     metrics.of.store_errors_total.inc();
     condition.notReady(reasonOf(error));
     logger.error({ err: error, topic }, 'the store refused a batch; trying again');
-    await this.#backOff.wait(signal);
+    await pause(this.#backOff.next(), signal);
   }
 
   #bury(record: LogRecord, reason: DeadLetterReason, error: Error, outputs: Output[]): void {

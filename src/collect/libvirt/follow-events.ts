@@ -1,6 +1,7 @@
+import { BackOff } from '../../domain/back-off.js';
 import type { Stream } from '../../events/event.js';
 import type { EventSink, Origin, Reader } from '../../events/origin.js';
-import { BackOff } from '../process/back-off.js';
+
 import type { Clock } from '../process/clock.js';
 import type { Source, SourceOutput } from '../source.js';
 import { EventCheckpoint } from './event-checkpoint.js';
@@ -31,6 +32,7 @@ export interface FollowedEvents {
   onGuestsChanged: () => void;
 }
 
+const RESTARTS = { first_ms: 1_000, most_ms: 60_000 };
 /** After this long without trouble the next failure is a new one. */
 const STEADY_US = 60_000_000;
 
@@ -56,7 +58,7 @@ export class EventFollower implements Source {
   async run(output: SourceOutput, checkpoint: Buffer | null, signal: AbortSignal): Promise<void> {
     const { clock, saysWhatItMissed } = this.options;
     const kept = EventCheckpoint.from(checkpoint, clock.now_us());
-    const backOff = new BackOff(`${this.options.host} ${this.name}`);
+    const backOff = new BackOff({ ...RESTARTS, seed: `${this.options.host} ${this.name}` });
     let missed: Missed | null =
       kept.seen_us !== null || saysWhatItMissed
         ? { kind: 'collector-down', from_us: kept.seen_us, detail: 'the collector did not run' }

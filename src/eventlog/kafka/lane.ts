@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
+import { BackOff } from '../../domain/back-off.js';
 import { batchesOf } from '../batches.js';
 import type { LogRecord, ProcessOptions } from '../port.js';
 import { explained, isFenced, isPassing } from './client.js';
@@ -11,8 +12,7 @@ import { groupName, type KafkaSettings, topicName } from './settings.js';
 import { type KillPoint, Transactions } from './transactions.js';
 
 const FETCH_WAIT_MS = 1_000;
-const RETRY_MS_MIN = 100;
-const RETRY_MS_MAX = 15_000;
+const RETRY = { first_ms: 100, most_ms: 15_000 };
 
 export interface LaneOptions {
   kafka: Kafka;
@@ -43,7 +43,7 @@ class HandlerFailure extends Error {}
 export async function runLane(options: LaneOptions): Promise<void> {
   const { signal, logger, partition, confirmed, processing } = options;
   const where = `${processing.topic}, partition ${partition}`;
-  let wait_ms = RETRY_MS_MIN;
+  const backOff = new BackOff({ ...RETRY, seed: `${where} ${process.pid}` });
   while (!signal.aborted) {
     const began = performance.now();
     try {
@@ -53,11 +53,11 @@ export async function runLane(options: LaneOptions): Promise<void> {
       const known = explained(error, where);
       if (!isPassing(known)) throw known;
       if (signal.aborted) return;
-      if (performance.now() - began > RETRY_MS_MAX) wait_ms = RETRY_MS_MIN;
+      if (performance.now() - began > RETRY.most_ms) backOff.reset();
+      const wait_ms = backOff.next();
       if (isFenced(error)) logger.info({ partition }, 'another process took the partition over');
       else logger.warn({ partition, err: known }, `the partition is taken up again in ${wait_ms} ms`);
       await sleep(wait_ms, undefined, { signal }).catch(() => {});
-      wait_ms = Math.min(2 * wait_ms, RETRY_MS_MAX);
       await first(confirmed(), Number.POSITIVE_INFINITY, signal);
     }
   }

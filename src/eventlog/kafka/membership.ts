@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumerConfig, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
+import { BackOff } from '../../domain/back-off.js';
 import type { MigrationAuditError } from '../../domain/errors.js';
 import { stickyAssigner } from './assigner.js';
 import { explained, isPassing } from './client.js';
 
-const REJOIN_MS_MIN = 250;
-const REJOIN_MS_MAX = 15_000;
+const REJOIN = { first_ms: 250, most_ms: 15_000 };
 /** how often the consumer looks whether a heartbeat is due */
 const LOOK_MS_MAX = 500;
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5, restartOnFailure: async () => false };
@@ -60,16 +60,16 @@ export class Membership {
 
   async #run(): Promise<void> {
     const { logger, group } = this.#options;
-    let wait_ms = REJOIN_MS_MIN;
+    const backOff = new BackOff({ ...REJOIN, seed: `${group} ${process.pid}` });
     while (!this.#ended.signal.aborted) {
       const joined = performance.now();
       const error = await this.#belong();
       if (error === null) return;
       if (!isPassing(error)) return this.#options.failed(error);
-      if (performance.now() - joined > REJOIN_MS_MAX) wait_ms = REJOIN_MS_MIN;
+      if (performance.now() - joined > REJOIN.most_ms) backOff.reset();
+      const wait_ms = backOff.next();
       logger.warn({ group, err: error }, `the group is left; joining again in ${wait_ms} ms`);
       await sleep(wait_ms, undefined, { signal: this.#ended.signal }).catch(() => {});
-      wait_ms = Math.min(2 * wait_ms, REJOIN_MS_MAX);
     }
   }
 

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { BackOff } from '../../../src/collect/process/back-off.js';
 import { HOST_CLOCK } from '../../../src/collect/process/clock.js';
 import { runProgram } from '../../../src/collect/process/run-program.js';
 import { program, temporaryDirectory } from '../stand-in.js';
@@ -86,33 +85,6 @@ describe('runProgram', () => {
     expect(notPermitted.failure).toMatch(/plain: not permitted to run it$/);
     expect(tooMuch.failure).toContain('E2BIG');
     expect(existsSync(plain)).toBe(true);
-  });
-});
-
-describe('BackOff', () => {
-  const waits = (seed: string) => {
-    const backOff = new BackOff(seed);
-    return Array.from({ length: 12 }, () => backOff.next());
-  };
-
-  it('waits twice as long each time, up to a minute, less some chance', () => {
-    for (const [attempt, wait_ms] of waits('hosta').entries()) {
-      const full_ms = Math.min(60_000, 1000 * 2 ** attempt);
-      expect(wait_ms).toBeGreaterThanOrEqual(full_ms / 2);
-      expect(wait_ms).toBeLessThanOrEqual(full_ms);
-    }
-  });
-
-  it('waits the same for the same host, and otherwise for another', () => {
-    expect(waits('hosta')).toEqual(waits('hosta'));
-    expect(waits('hosta')).not.toEqual(waits('hostb'));
-  });
-
-  it('begins anew after it worked', () => {
-    const backOff = new BackOff('hosta');
-    for (let i = 0; i < 9; i++) backOff.next();
-    backOff.reset();
-    expect(backOff.next()).toBeLessThanOrEqual(1000);
   });
 });
 
