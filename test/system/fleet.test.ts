@@ -54,11 +54,16 @@ describeWithKafka('a fleet', () => {
     expect(made).toMatchObject({ code: 0, err: '' });
     for (let processes = 0; processes < 3; processes++) fleet.start('correlate');
     for (let processes = 0; processes < 2; processes++) fleet.start('store');
-    await fleet.until('the partitions are shared', () => {
+    await shared(fleet);
+    return fleet;
+  }
+
+  /** Waits until every processor has partitions, so that whichever is hit next has something to lose. */
+  function shared(fleet: Fleet): Promise<void> {
+    return fleet.until('the partitions are shared', () => {
       const shares = fleet.running('correlate').map(({ partitions }) => partitions);
       return shares.flat().length === PARTITIONS && shares.every(({ length }) => length > 0);
     });
-    return fleet;
   }
 
   /** That the fleet came to what replay says, and to nothing else. */
@@ -73,10 +78,14 @@ describeWithKafka('a fleet', () => {
   }
 
   it(
-    'says of every capture what replay says, row for row',
+    'says of every capture what replay says, row for row, and fills a store that was lost again',
     async () => {
       const fleet = await startFleet();
       await fleet.collected(arrivals(lab.events, new Random(seed)));
+      await expectWhatReplaySays(fleet);
+      for (const writer of fleet.running('store')) expect(await writer.end('SIGTERM')).toBe(0);
+      await fleet.loseStore();
+      fleet.start('store');
       await expectWhatReplaySays(fleet);
       for (const role of fleet.roles) expect([role.name, await role.end('SIGTERM')]).toEqual([role.name, 0]);
     },
@@ -94,9 +103,10 @@ describeWithKafka('a fleet', () => {
       const share = Math.ceil(coming.length / (acts.length + 1));
       await fleet.collected(coming.splice(0, share));
       for (const [name, act] of acts) {
-        console.log(name);
+        await shared(fleet);
         await fleet.collected(coming.splice(0, share));
         await sleep(random.between(0, 500));
+        console.log(`${name}, while ${await fleet.waiting()} events wait`);
         await act(scene);
       }
       await fleet.collected(coming);

@@ -5,7 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { stringify } from 'yaml';
 import { FORWARD_GROUP, forward } from '../../../src/eventlog/forward.js';
+import { kafkaClient } from '../../../src/eventlog/kafka/client.js';
 import { type KafkaEventLog, openKafkaLog } from '../../../src/eventlog/kafka/kafka-log.js';
+import { groupName, topicName } from '../../../src/eventlog/kafka/settings.js';
 import { openLocalLog } from '../../../src/eventlog/local/local-log.js';
 import type { EventLog, Topic } from '../../../src/eventlog/port.js';
 import { openStore, type Store } from '../../../src/store/store.js';
@@ -20,7 +22,6 @@ import { type Ended, RoleProcess, runCommand } from './role-process.js';
 
 /** What takes longer will not come. */
 const WAIT_MS_MAX = 120_000;
-const HORIZON_H = 8760; // the captures are old
 /** few enough that a history is many transactions */
 const BATCH_EVENTS_MAX = 40;
 const FORWARDED_TOGETHER_MAX = 100;
@@ -67,9 +68,7 @@ export class Fleet {
 
   /** As an administrator prepares it. */
   async prepare(partitions: number): Promise<Ended> {
-    const admin = createClient({ url: this.#servers.clickhouse });
-    await admin.command({ query: `CREATE DATABASE ${this.#database}` });
-    await admin.close();
+    await this.#asAdmin(`CREATE DATABASE ${this.#database}`);
     const { brokers, prefix } = this.#settings;
     const event_log = {
       kind: 'kafka',
@@ -81,7 +80,7 @@ export class Fleet {
       session_timeout_s: 6,
     };
     const store = { kind: 'http', url: this.#servers.clickhouse, database: this.#database };
-    const correlate = { horizon_h: HORIZON_H, batch_events_max: BATCH_EVENTS_MAX };
+    const correlate = { batch_events_max: BATCH_EVENTS_MAX };
     const configuration = {
       cluster: 'lab',
       data_directory: join(this.#directory, 'data'),
@@ -92,6 +91,25 @@ export class Fleet {
     };
     writeFileSync(this.#file, stringify(configuration));
     return this.command('topics', 'create');
+  }
+
+  async #asAdmin(query: string): Promise<void> {
+    const admin = createClient({ url: this.#servers.clickhouse });
+    await admin.command({ query });
+    await admin.close();
+  }
+
+  /** All that ClickHouse held is lost, and the writers, which nobody may run meanwhile, are to read all again. */
+  async loseStore(): Promise<void> {
+    await this.#asAdmin(`DROP DATABASE ${this.#database}`);
+    await this.#asAdmin(`CREATE DATABASE ${this.#database}`);
+    const admin = kafkaClient(this.#settings, testLogger).admin();
+    await admin.connect();
+    for (const topic of STORED_TOPICS) {
+      const groupId = groupName(this.#settings, STORE_GROUP, topic);
+      await admin.resetOffsets({ groupId, topic: topicName(this.#settings, topic), earliest: true });
+    }
+    await admin.disconnect();
   }
 
   get #file(): string {
@@ -125,6 +143,12 @@ export class Fleet {
     await this.until('all is judged', () => this.#hasRead(CORRELATE_GROUP, 'events'));
     for (const topic of STORED_TOPICS)
       await this.until(`${topic} are stored`, () => this.#hasRead(STORE_GROUP, topic));
+  }
+
+  /** Events that were collected and not judged. */
+  async waiting(): Promise<number> {
+    const { records } = this.#spool.lag(FORWARD_GROUP, 'events');
+    return records + (await this.kafka.lag(CORRELATE_GROUP, 'events')).records;
   }
 
   async #hasRead(group: string, topic: Topic): Promise<boolean> {
