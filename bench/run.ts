@@ -5,7 +5,7 @@ import { isInstalled } from './measure.js';
  * Runs every benchmark, one after the other, on one core where `taskset` can see to it.
  * Usage: npm run bench
  */
-const BENCHMARKS = ['audit-parse', 'codec', 'correlate', 'replay', 'collect', 'stream'];
+const BENCHMARKS = ['audit-parse', 'codec', 'correlate', 'replay', 'collect', 'stream', 'live'];
 
 /** the events of a big fleet all lie in memory */
 const HEAP = '--max-old-space-size=12288';
