@@ -33,6 +33,7 @@ export class PartitionReader {
   readonly #name: string;
   readonly #topic: Topic;
   readonly #partition: number;
+  #isClosed = false;
 
   /** @param name what the topic is called in Kafka */
   constructor(kafka: Kafka, name: string, topic: Topic, partition: number) {
@@ -78,11 +79,16 @@ export class PartitionReader {
       try {
         return await this.#fetch(from, wait_ms, bytes_max);
       } catch (error) {
-        if (tried >= RETRIES || (error as { retriable?: boolean }).retriable !== true) throw error;
+        const isRetriable = (error as { retriable?: boolean }).retriable === true;
+        if (this.#isClosed || tried >= RETRIES || !isRetriable) throw error;
         const { host, port } = error as { host?: string; port?: number };
         if (host !== undefined && port !== undefined) this.#cluster.removeBroker({ host, port });
         await sleep(RETRY_MS * 2 ** tried);
+        if (this.#isClosed) throw error;
         await this.#cluster.refreshMetadata();
+      } finally {
+        // whoever closes does not wait for a fetch, which connects where there is no connection
+        if (this.#isClosed) await this.#cluster.disconnect();
       }
     }
   }
@@ -122,7 +128,9 @@ export class PartitionReader {
     return new MigrationAuditError('MA_KAFKA_TOPIC', where, 'there is no such partition');
   }
 
+  /** A fetch that is under way fails or comes to its end, and leaves no connection behind. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#cluster.disconnect();
   }
 }

@@ -1,7 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../../architecture/source-tree.js';
+
+/** What takes longer will not come. */
+const END_MS_MAX = 30_000; // of a service manager: TimeoutStopSec in deploy/systemd
+const LOG_SHOWN_MAX = 4_000;
 
 const PROGRAM = join(ROOT, 'dist/cli.js');
 
@@ -69,10 +74,16 @@ export class RoleProcess {
     this.#child.kill(signal);
   }
 
-  /** Returns its exit code; null when the signal ended it. */
+  /** Returns its exit code; null when the signal ended it. @throws Error with its log when it does not end */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     this.signal(signal);
-    return this.#exit;
+    const enough = new AbortController();
+    const late = sleep(END_MS_MAX, 'late', { signal: enough.signal }).catch(() => 'late');
+    const code = await Promise.race([this.#exit, late]);
+    enough.abort();
+    if (typeof code === 'string')
+      throw new Error(`${this.name} does not end on ${signal}:\n${this.log.slice(-LOG_SHOWN_MAX)}`);
+    return code;
   }
 }
 
