@@ -138,9 +138,9 @@ describe.skipIf(why !== null)('a collector beside a real hypervisor', () => {
     expect(gaps.filter(({ body }) => body.kind === 'collector-down').length).toBeGreaterThanOrEqual(KILLS);
     expect(gaps.map(({ body }) => body.kind)).toContain('event-stream-ended');
     const lists = of('GuestsListed').map(({ body }) => body);
-    expect(lists.length).toBeGreaterThan(gaps.length);
-    for (const { complete, guests } of lists) {
-      expect(complete).toBe(true);
+    // a guest that is just being started is left out of a list, which is not complete then
+    expect(lists.filter(({ complete }) => complete).length).toBeGreaterThan(gaps.length);
+    for (const { guests } of lists) {
       for (const { guest } of guests) expect(guest.uuid).toBe(uuidOf(guest.name ?? ''));
     }
     expect(lists[0]?.guests.find(({ guest }) => guest.name === 'early')?.state).toBe('running');

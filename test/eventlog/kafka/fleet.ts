@@ -125,7 +125,15 @@ export async function verdictOn(
   return { anomalies: [...lostWrites(acknowledged, events.flat()), ...anomalies], copies: total };
 }
 
-const PATIENCE_MS = 90_000;
+/** A group may lose its members one after the other, and each then waits before it joins again. */
+const PATIENCE_MS = 150_000;
+
+/** The group goes on, whoever of them it is. */
+export async function tookMore(copiers: readonly Copier[], batches = 10): Promise<void> {
+  const took = () => copiers.reduce((sum, each) => sum + each.said('took').length, 0);
+  const before = took();
+  await eventually(`${batches} more batches taken`, async () => took() >= before + batches);
+}
 
 export async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
   const began = performance.now();
