@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SCHEMA } from '../config/schema.js';
 import { printable } from '../domain/byte-text.js';
 import type { Report } from '../domain/report.js';
@@ -14,6 +13,7 @@ import { replay } from '../replay/replay.js';
 import { storeSocket } from '../store/places.js';
 import { connectStore, type StoreReader } from '../store/socket.js';
 import { CORRELATE_GROUP } from '../stream/processor.js';
+import { pause } from '../stream/retry.js';
 import { STORE_GROUP } from '../stream/store-writer.js';
 import { Health } from '../telemetry/health.js';
 import { createMetrics } from '../telemetry/metrics.js';
@@ -104,7 +104,7 @@ async function play(
   for (const event of events) {
     const isPaced = event.stream !== 'host-facts' && event.stream !== 'collector';
     const due_ms = isPaced ? (event.at - (first?.at ?? 0)) / 1000 / TIMES_FASTER : 0;
-    await pause(began_ms + due_ms - performance.now(), signal);
+    await pause(Math.max(0, began_ms + due_ms - performance.now()), signal);
     if (signal.aborted) return;
     const records = [{ key: CLUSTER, value: encodeEvent(event), id: event.id }];
     await log.append({ records, checkpoints: new Map() });
@@ -157,8 +157,4 @@ function isAllStored(log: EventLog): boolean {
     isCaughtUp(log, CORRELATE_GROUP, ['events']) &&
     isCaughtUp(log, STORE_GROUP, ['events', 'timeline', 'findings'])
   );
-}
-
-async function pause(wait_ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(Math.max(0, wait_ms), undefined, { signal }).catch(() => {});
 }
