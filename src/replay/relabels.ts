@@ -41,13 +41,16 @@ export class Relabels {
 
   /** Takes one that does not matter, as far as it is known by now. */
   hold(event: Relabel): void {
-    if (this.held_bytes <= this.budget_bytes) {
-      this.held_bytes += event.witness.length + EVENT_BYTES;
-      this.held.push(withOwnWitness(event));
-      if (this.held_bytes <= this.budget_bytes) return;
-      for (const each of this.held) this.leave(each);
-      this.held = [];
-    } else this.leave(event);
+    this.held_bytes += sizeOf(event);
+    this.held.push(withOwnWitness(event));
+    if (this.held_bytes <= this.budget_bytes) return;
+    const concerned: Relabel[] = [];
+    for (const each of this.held) {
+      if (this.matters(each)) concerned.push(each);
+      else this.leave(each);
+    }
+    this.held = concerned;
+    this.held_bytes = 0;
   }
 
   /** Once everything was learnt: the held ones that matter by then, and how many there were that do not. */
@@ -62,6 +65,10 @@ export class Relabels {
     this.interest.letGo(event);
     this.letGo++;
   }
+}
+
+function sizeOf({ witness }: Relabel): number {
+  return witness.length + EVENT_BYTES;
 }
 
 /** Witnesses are slices of the chunk they were read from; a copy lets go of the chunk. */
