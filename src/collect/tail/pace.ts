@@ -1,4 +1,5 @@
-import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/promises';
+import { setImmediate as turnOfLoop } from 'node:timers/promises';
+import { pause } from '../../waiting/pause.js';
 
 export interface PaceLimits {
   /** between two looks at what was written to just now */
@@ -27,17 +28,12 @@ export class Pace {
 
   /** There may be something in a moment. */
   async soon(signal: AbortSignal): Promise<void> {
-    await rest(this.#limits.poll_ms_min, signal);
+    await pause(this.#limits.poll_ms_min, signal);
   }
 
   /** There was nothing. */
   async idle(signal: AbortSignal): Promise<void> {
-    await rest(this.#wait_ms, signal);
+    await pause(this.#wait_ms, signal);
     this.#wait_ms = Math.min(this.#wait_ms * 2, this.#limits.poll_ms_max);
   }
-}
-
-/** Until then, or until aborted. */
-async function rest(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {});
 }
