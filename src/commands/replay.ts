@@ -9,7 +9,7 @@ import { formatOption, fullOption, type OutputOptions, printReport } from './for
 import { type Io, type SetExit, warn } from './io.js';
 import { namedFileOptions } from './named-file-options.js';
 import { progressOver } from './progress.js';
-import { keepingIn } from './store.js';
+import { keepingIn } from './store-access.js';
 
 interface Options extends OutputOptions {
   cluster: string;

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import { BackOff } from '../../domain/back-off.js';
+import { pause } from '../../waiting/pause.js';
 import { batchesOf } from '../batches.js';
 import type { LogRecord, ProcessOptions } from '../port.js';
 import { explained, isFenced, isPassing } from './client.js';
@@ -57,7 +57,7 @@ export async function runLane(options: LaneOptions): Promise<void> {
       const wait_ms = backOff.next();
       if (isFenced(error)) logger.info({ partition }, 'another process took the partition over');
       else logger.warn({ partition, err: known }, `the partition is taken up again in ${wait_ms} ms`);
-      await sleep(wait_ms, undefined, { signal }).catch(() => {});
+      await pause(wait_ms, signal);
       await first(confirmed(), Number.POSITIVE_INFINITY, signal);
     }
   }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka, Producer, Transaction } from 'kafkajs';
+import { pause } from '../../waiting/pause.js';
 import type { Output, Topic } from '../port.js';
 import { inBatches, PRODUCER, sendOptions, topicMessages } from './produce.js';
 import { groupName, type KafkaSettings, topicName, transactionName } from './settings.js';
@@ -100,7 +101,7 @@ async function whenNotBusy(run: () => Promise<void>): Promise<void> {
 /** So that readers need not wait for the time-out. The next owner does it too, should this not get through. */
 async function abort(transaction: Transaction): Promise<void> {
   const ended = new AbortController();
-  const late = sleep(ABORT_TIMEOUT_MS, undefined, { signal: ended.signal }).catch(() => {});
+  const late = pause(ABORT_TIMEOUT_MS, ended.signal);
   await Promise.race([transaction.abort().catch(() => {}), late]);
   ended.abort();
 }
