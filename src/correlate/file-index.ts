@@ -2,7 +2,15 @@ import type { ByteText } from '../domain/byte-text.js';
 import { getOrMake } from '../domain/group.js';
 import type { Family } from './family.js';
 import type { FileCall } from './file-call.js';
-import { baseName, type FileEvent, FileKeys, isNamedInUnknownDirectory, usablePath } from './file-keys.js';
+import {
+  baseName,
+  type FileEvent,
+  FileKeys,
+  inodeKey,
+  isInodeKey,
+  isNamedInUnknownDirectory,
+  usablePath,
+} from './file-keys.js';
 import type { GivenLabels } from './given-labels.js';
 import { compareUses, type ImageFile, type ImageUse, type Match } from './images.js';
 import { isDoubtful } from './judge.js';
@@ -248,7 +256,8 @@ export class FileIndex {
       const nameless = dev !== null && usablePath(event) === null;
       const parts = nameless ? storages.partsOf(event.host, dev) : [];
       const root = this.find(key);
-      const served = parts.find((each) => this.find(`${each.key}#${inode}`) === root);
+      const served =
+        inode === null ? undefined : parts.find((each) => this.find(inodeKey(each.key, inode)) === root);
       return { key, by: 'identity', storage: served ?? storage };
     }
     return isNamedInUnknownDirectory(event) ? this.matchByBaseName(event, storage) : null;
@@ -297,7 +306,7 @@ export class FileIndex {
   }
 
   private tie([first, second]: readonly string[]): void {
-    if (first?.includes('#') && second !== undefined) this.union(first, second);
+    if (first !== undefined && isInodeKey(first) && second !== undefined) this.union(first, second);
   }
 
   private touch(key: string): void {
@@ -325,7 +334,7 @@ export class FileIndex {
   private union(a: string, b: string): void {
     const [rootA, rootB] = [this.find(a), this.find(b)];
     const inode =
-      rootA.includes('#') || rootB.includes('#') || this.hasInode.has(rootA) || this.hasInode.has(rootB);
+      isInodeKey(rootA) || isInodeKey(rootB) || this.hasInode.has(rootA) || this.hasInode.has(rootB);
     const [root, child] = rootA < rootB ? [rootA, rootB] : [rootB, rootA];
     if (root !== child) {
       this.parent.set(child, root);

@@ -216,6 +216,32 @@ export class LabHost {
     this.audit([serviceRecord('START', this.options.daemon ?? 'libvirtd', true)]);
   }
 
+  /** Power comes back after it failed: nothing was stopped, serials and pids begin anew. */
+  boots(): void {
+    this.serial = 4;
+    this.nextPid = 600;
+    this.daemon.pid = 1664;
+    this.connected = false;
+    const daemonSerial = this.serial;
+    this.serial = 7013;
+    this.audit([
+      {
+        type: 'DAEMON_START',
+        text: 'op=start ver=4.0.2 format=raw kernel=6.12.107 auid=4294967295 pid=374 uid=0 ses=4294967295 subj=unconfined res=success',
+        enriched: 'AUID="unset" UID="root"',
+      },
+    ]);
+    this.serial = daemonSerial;
+    this.audit([
+      {
+        type: 'SYSTEM_BOOT',
+        text: `pid=402 uid=0 auid=4294967295 ses=4294967295 subj=unconfined msg=' comm="systemd-update-utmp" exe="/usr/lib/systemd/systemd-update-utmp" hostname=? addr=? terminal=? res=success'`,
+        enriched: 'UID="root" AUID="unset"',
+      },
+    ]);
+    this.audit([serviceRecord('START', this.options.daemon ?? 'libvirtd', true)]);
+  }
+
   snapshots(): Record<string, string> {
     const { server, selinux = 'Disabled', lost = 0 } = this.options;
     const audit = (count: number) =>

@@ -1,4 +1,4 @@
-import { contextFor, type LabDisk, type LabFile, type LabGuest, suits } from './guest.js';
+import { type BootFile, contextFor, type LabDisk, type LabFile, type LabGuest, suits } from './guest.js';
 import { type HostOptions, LabHost } from './host.js';
 import { type Caller, controlRecord, diskRecord, machineIdRecord, type SeenFile } from './records.js';
 import { domainXmlOf } from './snapshots.js';
@@ -21,7 +21,20 @@ export interface LabOptions {
   selinux?: HostOptions['selinux'];
   /** do SELinux labels of files travel over NFS */
   labelled?: boolean;
+  /** shared file systems beside the lab's own, mounted on every host */
+  storages?: SharedStorage[];
 }
+
+export interface SharedStorage {
+  name: string;
+  fs_type: string;
+  source: string;
+  /** where hosts mount it by different names */
+  sourceOn?: Record<string, string>;
+}
+
+/** What libvirt spares when it restores labels after a migration. */
+const LIBVIRT_SPARES = /^(?:nfs4?|ceph|gfs2|ocfs2|cifs|gpfs|fuse\.glusterfs)$/;
 
 /** The lab of the golden captures: hosta, hostb, the file server nfs1, and what happens there. */
 export class Lab {
@@ -36,7 +49,7 @@ export class Lab {
   private inodes = 90;
 
   constructor(
-    { hosts = {}, selinux = 'Disabled', labelled = selinux !== 'Disabled' }: LabOptions = {},
+    { hosts = {}, selinux = 'Disabled', labelled = selinux !== 'Disabled', storages = [] }: LabOptions = {},
     variant: HostOptions & { hosts?: Record<string, HostOptions> } = {},
   ) {
     const { hosts: each = {}, ...all } = variant;
@@ -62,6 +75,13 @@ export class Lab {
           dev: `0:${41 + index}`,
           options: 'rw,access=client,trans=virtio',
         },
+        ...storages.map((storage, at) => ({
+          mount_point: `${IMAGES}/${storage.name}`,
+          source: storage.sourceOn?.[name] ?? storage.source,
+          fs_type: storage.fs_type,
+          dev: `0:${70 + at + index * 8}`,
+          options: 'rw',
+        })),
       ];
       const options = {
         clock_ms: -250 * (index + 1),
@@ -99,6 +119,7 @@ export class Lab {
     disks: (LabFile[] | LabDisk)[],
     runsOn: string | null = 'hosta',
     definedOn = runsOn ?? 'hosta',
+    bootFiles: BootFile[] = [],
   ): LabGuest {
     const guest: LabGuest = {
       name,
@@ -106,6 +127,7 @@ export class Lab {
       disks: disks.map((disk) =>
         Array.isArray(disk) ? { chain: disk, shareable: false, read_only: false } : disk,
       ),
+      bootFiles,
       runsOn: new Set(runsOn === null ? [] : [runsOn]),
       labels: new Map(),
       definedOn: new Set([definedOn]),
@@ -144,23 +166,33 @@ export class Lab {
   }
 
   private labelling(guest: LabGuest, own: string | null): { file: LabFile; context: string | null }[] {
-    return guest.disks.flatMap((disk) =>
-      disk.chain.map((file, depth) => ({
-        file,
-        context: own === null ? null : contextFor(disk, depth, own),
-      })),
-    );
+    const disks = guest.disks
+      .filter(({ relabel }) => relabel !== false)
+      .flatMap((disk) =>
+        disk.chain.map((file, depth) => ({
+          file,
+          context: own === null ? null : contextFor(disk, depth, own),
+        })),
+      );
+    return [...disks, ...guest.bootFiles.map(({ file }) => ({ file, context: own }))];
   }
 
   pathOn(host: string, file: LabFile): string {
-    return host === 'nfs1' ? `/srv/images/${file.name}` : `${IMAGES}/${file.storage}/${file.name}`;
+    if (host === 'nfs1') return `/srv/images/${file.name}`;
+    return file.storage === 'dev' ? `/dev/${file.name}` : `${IMAGES}/${file.storage}/${file.name}`;
+  }
+
+  private fsTypeOf(host: string, file: LabFile): string | undefined {
+    return this.host(host).options.mounts?.find(({ mount_point }) => mount_point.endsWith(`/${file.storage}`))
+      ?.fs_type;
   }
 
   seen(host: string, file: LabFile, cached: Partial<SeenFile> = {}): SeenFile {
     const mount = this.host(host).options.mounts?.find(({ mount_point }) =>
       mount_point.endsWith(`/${file.storage}`),
     );
-    return { ...file, name: this.pathOn(host, file), dev: mount?.dev ?? '254:0', ...cached };
+    const own = file.storage === 'dev' ? '0:5' : '254:0';
+    return { ...file, name: this.pathOn(host, file), dev: mount?.dev ?? own, ...cached };
   }
 
   private note(
@@ -170,8 +202,12 @@ export class Lab {
     harms: (guest: LabGuest, owner: string) => boolean,
     effective: boolean,
   ): void {
-    const users = this.guests.filter((guest) => guest.disks.some(({ chain }) => chain.includes(file)));
-    const shared = file.storage !== 'local';
+    const users = this.guests.filter(
+      (guest) =>
+        guest.disks.some(({ chain }) => chain.includes(file)) ||
+        guest.bootFiles.some((each) => each.file === file),
+    );
+    const shared = file.storage !== 'local' && file.storage !== 'dev';
     const harmed = users.flatMap((guest) =>
       [...guest.runsOn].filter((owner) => owner !== host && shared && effective && harms(guest, owner)),
     );
@@ -257,10 +293,13 @@ export class Lab {
       'debug',
       `virSecurityDACRestoreAllLabel:1954 : Restoring security label on ${guest.name} migrated=${migrated ? 1 : 0}`,
     );
-    for (const disk of guest.disks) {
-      const [file] = disk.chain;
-      if (file === undefined || disk.shareable || disk.read_only) continue;
-      if (migrated && file.storage === 'nfs') {
+    const tops = guest.disks
+      .filter((disk) => !disk.shareable && !disk.read_only && disk.relabel !== false)
+      .map(({ chain: [file] }) => ({ role: 'disk', file: file as LabFile }));
+    for (const { role, file } of [...tops, ...guest.bootFiles]) {
+      // kernel and initrd are restored whatever became of the guest
+      const isSpared = role === 'disk' || role === 'nvram';
+      if (migrated && isSpared && LIBVIRT_SPARES.test(this.fsTypeOf(host, file) ?? '')) {
         machine.daemonLog(
           by.ppid,
           'debug',
@@ -462,14 +501,16 @@ export class Lab {
     if (!guest.definedOn.has(host) && !guest.processOn.has(host)) return {};
     const runs = guest.runsOn.has(host);
     const process = guest.processOn.has(host);
-    const disks = guest.disks.map(({ chain, shareable, read_only }) => ({
+    const disks = guest.disks.map(({ chain, shareable, read_only, relabel = true }) => ({
       chain: chain.map((file) => this.pathOn(host, file)),
       shareable,
       read_only,
+      relabel,
     }));
+    const boot = guest.bootFiles.map(({ role, file }) => ({ role, path: this.pathOn(host, file) }));
     const labels = guest.labels.get(host) ?? { uid: QEMU, context: null };
     return {
-      [`${host}/domain-${guest.name}.xml`]: domainXmlOf(guest, process ? 2 : null, disks, labels),
+      [`${host}/domain-${guest.name}.xml`]: domainXmlOf(guest, process ? 2 : null, { disks, boot }, labels),
       [`${host}/domstate-${guest.name}`]: `${runs ? 'running (booted)' : process ? 'paused (post-copy failed)' : 'shut off (destroyed)'}\n\n`,
     };
   }
