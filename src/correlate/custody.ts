@@ -99,7 +99,7 @@ export class GuestCustody {
 
   /** The incarnation that an incoming guest came from, as far as it can be told. */
   sourceOf(incarnation: Incarnation): Incarnation | null {
-    return (this.ownerships[0] as Ownership).sourceOf(incarnation);
+    return (this.ownerships[0] as Ownership).where.sourceOf(incarnation);
   }
 
   /** Somebody is on record as having taken the guest over from this incarnation. */
@@ -122,12 +122,12 @@ export class GuestCustody {
 
   /** With two hypervisors the guest's other host needs no record to be named. */
   onlyOtherHypervisor(host: string): string | null {
-    return (this.ownerships[0] as Ownership).onlyOtherHypervisor(host);
+    return (this.ownerships[0] as Ownership).where.onlyOtherHypervisor(host);
   }
 
   /** Every other hypervisor on record is known not to have had the guest. */
   isNowhereElse(host: string): boolean {
-    return (this.ownerships[0] as Ownership).nobodyElse(host);
+    return (this.ownerships[0] as Ownership).where.nobodyElse(host);
   }
 
   /** Where a host defined the guest outside of an incoming migration. */

@@ -1,8 +1,7 @@
 import type { ByteText } from '../domain/byte-text.js';
 import type { Event } from '../events/event.js';
-import type { GuestNames } from './guest-names.js';
 import { coversAny, coversUntil, type HostRecord, START_FOLLOWS_US } from './host-record.js';
-import { BEFORE, type GuestRecord, type Incarnation, type Source } from './incarnation.js';
+import { BEFORE, type Incarnation, newIncarnation, type Source, setLabels } from './incarnation.js';
 import { START_STOP_STREAMS } from './streams.js';
 
 function sourceOf(event: Event): Source {
@@ -26,7 +25,7 @@ const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
 const SAME_MOMENT_US = 10_000_000;
 
 /** Reads one guest's marks in the order of one host's record. */
-class IncarnationReader {
+export class IncarnationReader {
   readonly incarnations: Incarnation[] = [];
   private open: Incarnation | null = null;
   private jobStatus: string | null = null;
@@ -371,33 +370,7 @@ class IncarnationReader {
 
   private begin(opened: number): Incarnation {
     this.jobStatus = null;
-    const begun: Incarnation = {
-      guest: this.guest,
-      host: this.record.host,
-      kind: 'unknown',
-      startReason: null,
-      opened,
-      started: null,
-      startFailed: false,
-      owns: null,
-      tookOverAt: 'exactly',
-      resumedPostCopy: false,
-      copyEnded: null,
-      ownsEarlier: false,
-      handOvers: [],
-      ended: null,
-      endReason: null,
-      endUnseen: false,
-      shuttingDown: null,
-      lastSeen: opened,
-      signs: [],
-      jobs: [],
-      daemonRestarts: [],
-      labels: { dac: null, selinux: null, selinuxProcess: null },
-      startedBy: new Set(),
-      endedBy: new Set(),
-      provisionalSince: null,
-    };
+    const begun = newIncarnation(this.guest, this.record.host, opened);
     this.open = begun;
     this.newAttempt = null;
     this.incarnations.push(begun);
@@ -447,52 +420,6 @@ class IncarnationReader {
   }
 }
 
-function setLabels(
-  incarnation: Incarnation,
-  body: { model: string; image_label: ByteText | null; process_label: ByteText | null },
-  replace: boolean,
-): void {
-  const { labels } = incarnation;
-  if (body.model === 'dac' && (replace || labels.dac === null)) labels.dac = body.image_label;
-  if (body.model === 'selinux' && (replace || labels.selinux === null)) {
-    labels.selinux = body.image_label;
-    labels.selinuxProcess = body.process_label;
-  }
-}
-
 function isFinal(status: string): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
-}
-
-/** @param positions of the events that name the guest or concern the daemon, ascending */
-export function readGuestRecord(
-  guest: string,
-  record: HostRecord,
-  positions: readonly number[],
-  names: GuestNames,
-): GuestRecord {
-  if (positions.length === 0) return { host: record.host, incarnations: [], listedOff: null, definedAt: [] };
-  const reader = new IncarnationReader(guest, record);
-  let listedOff: number | null = null;
-  const definedAt: number[] = [];
-  for (const position of positions) {
-    const event = record.events[position] as Event;
-    if (
-      event.kind === 'LifecycleChanged' &&
-      event.body.event === 'Defined' &&
-      event.body.detail === 'Added'
-    ) {
-      definedAt.push(position);
-    }
-    if (event.kind !== 'GuestsListed') {
-      reader.read(event, position);
-      continue;
-    }
-    const listed = event.body.guests.find((each) => names.key(record.host, position, each.guest) === guest);
-    // a list of all guests says of those that it leaves out that the host does not have them
-    if (!listed && !event.body.complete) continue;
-    reader.listed(listed?.state ?? 'shut off', listed?.reason ?? null, position);
-    listedOff = listed?.state === 'running' || listed?.state === 'paused' ? null : position;
-  }
-  return { host: record.host, incarnations: reader.incarnations, listedOff, definedAt };
 }
