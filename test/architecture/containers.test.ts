@@ -49,6 +49,15 @@ describe('docker-compose.yml', () => {
     },
   );
 
+  it('runs the Kafka that the tests run, which is the one that the guide names', () => {
+    const [, tested = ''] =
+      /<version>(\d+\.\d+\.\d+)<\/version>/.exec(read('test/services/kafka-pom.xml')) ?? [];
+    const [, composed] = services.find(([name]) => name === 'kafka') ?? [];
+    expect(composed?.image).toBe(`apache/kafka:${tested}`);
+    const [release] = /^\d+\.\d+/.exec(tested) ?? [];
+    expect(read('docs/guides/fleet.md')).toContain(`tried with Kafka ${release} `);
+  });
+
   it('holds no password', () => {
     for (const [name, { environment }] of services)
       for (const [variable, value] of Object.entries(environment))
