@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { readFailure } from '../collect/file-bytes.js';
 import { snapshotParserFor } from '../collect/host/files.js';
-import { byAge, isGuestConsole } from '../collect/tail/rotated-names.js';
+import { byAge, isGuestConsole, isPackedCopy } from '../collect/tail/rotated-names.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import { getOrMake } from '../domain/group.js';
 import { streamFileOf } from './source-files.js';
@@ -68,11 +68,6 @@ export function emptyHost(host: string): HostSources {
 
 function isKnown(sources: HostSources): boolean {
   return sources.streams.length > 0 || sources.snapshots.length > 0;
-}
-
-/** `audit.log.1.gz` beside `audit.log.1` is the same log again, caught while it was being compressed. */
-function isPackedCopy(name: string, present: ReadonlySet<string>): boolean {
-  return name.endsWith('.gz') && present.has(name.slice(0, -'.gz'.length));
 }
 
 async function namesIn(directory: string): Promise<string[]> {

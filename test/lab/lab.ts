@@ -1,9 +1,9 @@
 import { type BootFile, contextFor, type LabDisk, type LabFile, type LabGuest, suits } from './guest.js';
 import { type HostOptions, LabHost } from './host.js';
+import { IMAGES, LIBVIRT_SPARES, mountsOf, type SharedStorage } from './mounts.js';
 import { type Caller, controlRecord, diskRecord, machineIdRecord, type SeenFile } from './records.js';
 import { domainXmlOf } from './snapshots.js';
 
-const IMAGES = '/var/lib/libvirt/images';
 const QEMU = 64055;
 const BEGIN_MS = Date.parse('2026-11-23T03:00:00.000Z');
 
@@ -24,17 +24,6 @@ export interface LabOptions {
   /** shared file systems beside the lab's own, mounted on every host */
   storages?: SharedStorage[];
 }
-
-export interface SharedStorage {
-  name: string;
-  fs_type: string;
-  source: string;
-  /** where hosts mount it by different names */
-  sourceOn?: Record<string, string>;
-}
-
-/** What libvirt spares when it restores labels after a migration. */
-const LIBVIRT_SPARES = /^(?:nfs4?|ceph|gfs2|ocfs2|cifs|gpfs|fuse\.glusterfs)$/;
 
 /** The lab of the golden captures: hosta, hostb, the file server nfs1, and what happens there. */
 export class Lab {
@@ -61,28 +50,7 @@ export class Lab {
       ...Object.keys(hosts).filter((name) => !/^(hosta|hostb|nfs1)$/.test(name)),
     ];
     for (const [index, name] of names.entries()) {
-      const mounts = [
-        {
-          mount_point: `${IMAGES}/nfs`,
-          source: 'nfs1:/srv/images',
-          fs_type: 'nfs4',
-          dev: `0:${43 + index * 6}`,
-        },
-        {
-          mount_point: `${IMAGES}/p9`,
-          source: 'share',
-          fs_type: '9p',
-          dev: `0:${41 + index}`,
-          options: 'rw,access=client,trans=virtio',
-        },
-        ...storages.map((storage, at) => ({
-          mount_point: `${IMAGES}/${storage.name}`,
-          source: storage.sourceOn?.[name] ?? storage.source,
-          fs_type: storage.fs_type,
-          dev: `0:${70 + at + index * 8}`,
-          options: 'rw',
-        })),
-      ];
+      const mounts = mountsOf(name, index, storages);
       const options = {
         clock_ms: -250 * (index + 1),
         selinux,
