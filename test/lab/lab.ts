@@ -1,7 +1,14 @@
 import { type BootFile, contextFor, type LabDisk, type LabFile, type LabGuest, suits } from './guest.js';
 import { type HostOptions, LabHost } from './host.js';
 import { IMAGES, LIBVIRT_SPARES, mountsOf, type SharedStorage } from './mounts.js';
-import { type Caller, controlRecord, diskRecord, machineIdRecord, type SeenFile } from './records.js';
+import {
+  type Caller,
+  controlRecord,
+  diskRecord,
+  machineIdRecord,
+  type RecordText,
+  type SeenFile,
+} from './records.js';
 import { domainXmlOf } from './snapshots.js';
 
 const QEMU = 64055;
@@ -23,6 +30,8 @@ export interface LabOptions {
   labelled?: boolean;
   /** shared file systems beside the lab's own, mounted on every host */
   storages?: SharedStorage[];
+  /** qemu.conf of all hosts has dynamic_ownership = 0 */
+  leavesOwners?: boolean;
 }
 
 /** The lab of the golden captures: hosta, hostb, the file server nfs1, and what happens there. */
@@ -33,17 +42,25 @@ export class Lab {
   readonly calls: TrueCall[] = [];
   readonly migrations: string[] = [];
   readonly labelled: boolean;
+  readonly leavesOwners: boolean;
   private readonly selinux: NonNullable<HostOptions['selinux']>;
   private draws = 0;
   private inodes = 90;
 
   constructor(
-    { hosts = {}, selinux = 'Disabled', labelled = selinux !== 'Disabled', storages = [] }: LabOptions = {},
+    {
+      hosts = {},
+      selinux = 'Disabled',
+      labelled = selinux !== 'Disabled',
+      storages = [],
+      leavesOwners = false,
+    }: LabOptions = {},
     variant: HostOptions & { hosts?: Record<string, HostOptions> } = {},
   ) {
     const { hosts: each = {}, ...all } = variant;
     this.selinux = selinux;
     this.labelled = labelled;
+    this.leavesOwners = leavesOwners;
     const names = [
       'hosta',
       'hostb',
@@ -55,6 +72,7 @@ export class Lab {
         clock_ms: -250 * (index + 1),
         selinux,
         mounts,
+        leavesOwners,
         ...hosts[name],
         ...all,
         ...each[name],
@@ -220,6 +238,26 @@ export class Lab {
     return serial;
   }
 
+  /** A call of another shape that gives the file to root, or another context. */
+  calledBy(
+    host: string,
+    file: LabFile,
+    by: Caller,
+    records: (file: SeenFile, by: Caller) => RecordText[],
+    context: string | null = null,
+  ): void {
+    const serial = this.host(host).audit(records(this.seen(host, file), by));
+    this.note(
+      host,
+      serial,
+      file,
+      (guest, owner) =>
+        context === null ? guest.labels.get(owner)?.uid !== 0 : !suits(guest, owner, file, context),
+      context === null ? file.uid !== 0 : file.context !== context,
+    );
+    Object.assign(file, context === null ? { uid: 0, gid: 0 } : { context });
+  }
+
   /** SELinux labels of the whole chain first, then owners; one child each. */
   private label(guest: LabGuest, host: string): void {
     const labels = this.draw(guest, host);
@@ -241,6 +279,7 @@ export class Lab {
       }
       this.wait(100);
     }
+    if (this.leavesOwners) return;
     const byDac = machine.child();
     for (const { file } of this.labelling(guest, null)) {
       machine.journal(
@@ -277,6 +316,7 @@ export class Lab {
       }
       const labels = this.selinux !== 'Disabled' && (this.labelled || file.storage === 'local');
       if (labels) this.setfilecon(host, file, 'system_u:object_r:virt_image_t:s0', { by });
+      if (this.leavesOwners) continue;
       machine.journal(
         by.pid,
         'info',
