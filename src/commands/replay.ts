@@ -67,6 +67,11 @@ async function runReplay(io: Io, captures: string[], named: NamedFile[], options
   };
   const { report, notes } = await replayWithProgress(io, sources, options);
   reportNotes(io, notes, options);
+  const [only, ...others] = new Set(sources.hosts.map(({ host }) => host));
+  if (only !== undefined && others.length === 0)
+    io.err.write(
+      `note: only ${printable(only)} was read; what other hosts ran takes their logs: name the directory above one per host\n`,
+    );
   return printReport(io, options, report, notes);
 }
 

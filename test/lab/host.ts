@@ -25,6 +25,7 @@ export interface HostOptions {
   /** what `auditctl -s` says was lost */
   lost?: number;
   virt_use_nfs?: boolean;
+  leavesOwners?: boolean;
 }
 
 /** One machine: it writes the lines that its daemons write, on its own clock, with its own serials and pids. */
@@ -259,7 +260,7 @@ export class LabHost {
       ...(server
         ? {}
         : {
-            'qemu.conf': qemuConfOf(this.uid),
+            'qemu.conf': qemuConfOf(this.uid, this.options.leavesOwners),
             'capabilities.xml': capabilitiesOf(this.uid, selinux !== 'Disabled'),
             'id-libvirt-qemu':
               'uid=64055(libvirt-qemu) gid=64055(libvirt-qemu) groups=64055(libvirt-qemu),993(kvm)\n',

@@ -1,9 +1,16 @@
 import { type BootFile, contextFor, type LabDisk, type LabFile, type LabGuest, suits } from './guest.js';
 import { type HostOptions, LabHost } from './host.js';
-import { type Caller, controlRecord, diskRecord, machineIdRecord, type SeenFile } from './records.js';
+import { IMAGES, LIBVIRT_SPARES, mountsOf, type SharedStorage } from './mounts.js';
+import {
+  type Caller,
+  controlRecord,
+  diskRecord,
+  machineIdRecord,
+  type RecordText,
+  type SeenFile,
+} from './records.js';
 import { domainXmlOf } from './snapshots.js';
 
-const IMAGES = '/var/lib/libvirt/images';
 const QEMU = 64055;
 const BEGIN_MS = Date.parse('2026-11-23T03:00:00.000Z');
 
@@ -23,18 +30,9 @@ export interface LabOptions {
   labelled?: boolean;
   /** shared file systems beside the lab's own, mounted on every host */
   storages?: SharedStorage[];
+  /** qemu.conf of all hosts has dynamic_ownership = 0 */
+  leavesOwners?: boolean;
 }
-
-export interface SharedStorage {
-  name: string;
-  fs_type: string;
-  source: string;
-  /** where hosts mount it by different names */
-  sourceOn?: Record<string, string>;
-}
-
-/** What libvirt spares when it restores labels after a migration. */
-const LIBVIRT_SPARES = /^(?:nfs4?|ceph|gfs2|ocfs2|cifs|gpfs|fuse\.glusterfs)$/;
 
 /** The lab of the golden captures: hosta, hostb, the file server nfs1, and what happens there. */
 export class Lab {
@@ -44,49 +42,37 @@ export class Lab {
   readonly calls: TrueCall[] = [];
   readonly migrations: string[] = [];
   readonly labelled: boolean;
+  readonly leavesOwners: boolean;
   private readonly selinux: NonNullable<HostOptions['selinux']>;
   private draws = 0;
   private inodes = 90;
 
   constructor(
-    { hosts = {}, selinux = 'Disabled', labelled = selinux !== 'Disabled', storages = [] }: LabOptions = {},
+    {
+      hosts = {},
+      selinux = 'Disabled',
+      labelled = selinux !== 'Disabled',
+      storages = [],
+      leavesOwners = false,
+    }: LabOptions = {},
     variant: HostOptions & { hosts?: Record<string, HostOptions> } = {},
   ) {
     const { hosts: each = {}, ...all } = variant;
     this.selinux = selinux;
     this.labelled = labelled;
+    this.leavesOwners = leavesOwners;
     const names = [
       'hosta',
       'hostb',
       ...Object.keys(hosts).filter((name) => !/^(hosta|hostb|nfs1)$/.test(name)),
     ];
     for (const [index, name] of names.entries()) {
-      const mounts = [
-        {
-          mount_point: `${IMAGES}/nfs`,
-          source: 'nfs1:/srv/images',
-          fs_type: 'nfs4',
-          dev: `0:${43 + index * 6}`,
-        },
-        {
-          mount_point: `${IMAGES}/p9`,
-          source: 'share',
-          fs_type: '9p',
-          dev: `0:${41 + index}`,
-          options: 'rw,access=client,trans=virtio',
-        },
-        ...storages.map((storage, at) => ({
-          mount_point: `${IMAGES}/${storage.name}`,
-          source: storage.sourceOn?.[name] ?? storage.source,
-          fs_type: storage.fs_type,
-          dev: `0:${70 + at + index * 8}`,
-          options: 'rw',
-        })),
-      ];
+      const mounts = mountsOf(name, index, storages);
       const options = {
         clock_ms: -250 * (index + 1),
         selinux,
         mounts,
+        leavesOwners,
         ...hosts[name],
         ...all,
         ...each[name],
@@ -252,6 +238,26 @@ export class Lab {
     return serial;
   }
 
+  /** A call of another shape that gives the file to root, or another context. */
+  calledBy(
+    host: string,
+    file: LabFile,
+    by: Caller,
+    records: (file: SeenFile, by: Caller) => RecordText[],
+    context: string | null = null,
+  ): void {
+    const serial = this.host(host).audit(records(this.seen(host, file), by));
+    this.note(
+      host,
+      serial,
+      file,
+      (guest, owner) =>
+        context === null ? guest.labels.get(owner)?.uid !== 0 : !suits(guest, owner, file, context),
+      context === null ? file.uid !== 0 : file.context !== context,
+    );
+    Object.assign(file, context === null ? { uid: 0, gid: 0 } : { context });
+  }
+
   /** SELinux labels of the whole chain first, then owners; one child each. */
   private label(guest: LabGuest, host: string): void {
     const labels = this.draw(guest, host);
@@ -273,6 +279,7 @@ export class Lab {
       }
       this.wait(100);
     }
+    if (this.leavesOwners) return;
     const byDac = machine.child();
     for (const { file } of this.labelling(guest, null)) {
       machine.journal(
@@ -309,6 +316,7 @@ export class Lab {
       }
       const labels = this.selinux !== 'Disabled' && (this.labelled || file.storage === 'local');
       if (labels) this.setfilecon(host, file, 'system_u:object_r:virt_image_t:s0', { by });
+      if (this.leavesOwners) continue;
       machine.journal(
         by.pid,
         'info',

@@ -30,9 +30,9 @@ export function mountinfoOf(mounts: readonly MountPlan[]): string {
   return `${[root, ...own].join('\n')}\n`;
 }
 
-export function qemuConfOf(uid: number): string {
+export function qemuConfOf(uid: number, leavesOwners = false): string {
   const user = uid === 0 ? 'root' : 'libvirt-qemu';
-  return `vnc_listen = "0.0.0.0"\nuser = "${user}"\ngroup = "${user}"\ndynamic_ownership = 1\nremember_owner = 1\n`;
+  return `vnc_listen = "0.0.0.0"\nuser = "${user}"\ngroup = "${user}"\ndynamic_ownership = ${leavesOwners ? 0 : 1}\nremember_owner = 1\n`;
 }
 
 export function capabilitiesOf(uid: number, selinux: boolean): string {

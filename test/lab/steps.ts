@@ -2,7 +2,7 @@ import type { LabDisk, LabFile, LabGuest } from './guest.js';
 import type { Lab } from './lab.js';
 import type { Caller } from './records.js';
 
-export const CHOWN = '/usr/bin/chown';
+const CHOWN = '/usr/bin/chown';
 
 /** The active image of the first disk. */
 export function top(guest: LabGuest): LabFile {
