@@ -13,6 +13,9 @@ const COPYING: ReadonlySet<string> = new Set(['setup', 'active', 'pre-switchover
 /** Statuses that a migration's source has only with its guest stopped (a save goes straight to `device`). */
 const SWITCHING_OVER: ReadonlySet<string> = new Set(['pre-switchover', 'postcopy-active', 'postcopy-paused']);
 
+/** Statuses of a migration's source while its guest runs; a source that has handed it over goes on to others. */
+const SOURCE_GOES_ON: ReadonlySet<string> = new Set(['setup', 'active', 'failed', 'cancelled']);
+
 /** Domain events of virsh that no paused source of a migration gives. */
 const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
   'device-added',
@@ -219,7 +222,7 @@ export class IncarnationReader {
       begun.owns ??= position;
       begun.provisionalSince = position;
       if (detail === 'Post-copy') begun.kind = 'incoming';
-      this.see(position);
+      this.owned(position);
       return;
     }
     const handOver = this.open.handOvers.at(-1);
@@ -230,14 +233,16 @@ export class IncarnationReader {
     this.open.owns ??= position;
     if (detail === 'Post-copy') this.open.resumedPostCopy = true;
     else if (detail !== null) this.open.copyEnded ??= position;
-    this.see(position);
+    this.owned(position);
   }
 
   private suspend(detail: string | null, position: number): void {
     const current = this.open ?? this.beginUnseen(true, position);
     if (detail === 'Paused') this.working(position);
     current.provisionalSince = null;
-    this.see(position);
+    // it ran until now, unless this is what a guest says that was stopped before
+    if (detail?.startsWith('Post-copy')) this.see(position);
+    else this.owned(position);
     if (current.owns === null) {
       // a paused guest is handed over paused: this is the only sign of it
       if (detail === 'Paused' && current.started !== null) current.owns = position;
@@ -264,7 +269,8 @@ export class IncarnationReader {
       this.beginUnseen(true, position, false, this.endOfStart(position)).provisionalSince = position;
     }
     const current = this.open as unknown as Incarnation;
-    this.see(position);
+    if (SOURCE_GOES_ON.has(status)) this.owned(position);
+    else this.see(position);
     if (status === 'postcopy-paused') this.postCopyBroke(current, position);
     if (isFinal(status)) current.copyEnded ??= position;
     if (current.owns === null) return; // status of the incoming side
@@ -319,7 +325,7 @@ export class IncarnationReader {
     if (!this.open) this.beginUnseen(true, position);
     if (this.open) this.open.provisionalSince = null;
     this.ownsBy(position);
-    this.see(position);
+    this.owned(position);
   }
 
   /**
@@ -333,7 +339,7 @@ export class IncarnationReader {
       handOver.result = 'resumed';
       handOver.to = position;
     }
-    this.see(position);
+    this.owned(position);
   }
 
   /** A sign that this host owned the guest by now, though its take-over is in no record. */
@@ -378,10 +384,13 @@ export class IncarnationReader {
   }
 
   private see(position: number): void {
-    if (!this.open) return;
-    this.open.lastSeen = Math.max(this.open.lastSeen, position);
-    // what a paused source says is no sign that it still owns the guest
-    if (this.open.owns !== null && this.open.handOvers.at(-1)?.result !== 'open')
+    if (this.open) this.open.lastSeen = Math.max(this.open.lastSeen, position);
+  }
+
+  /** What only an owner says, or one that was until now; what a paused source says is no sign that it still is. */
+  private owned(position: number): void {
+    this.see(position);
+    if (this.open?.owns != null && this.open.handOvers.at(-1)?.result !== 'open')
       this.open.signs.push(position);
   }
 
