@@ -1,6 +1,7 @@
 import type { ByteText } from '../domain/byte-text.js';
 import type { Event } from '../events/event.js';
 import { coversAny, coversUntil, type HostRecord, START_FOLLOWS_US } from './host-record.js';
+import { DENIED } from './impact.js';
 import { BEFORE, type Incarnation, newIncarnation, type Source, setLabels } from './incarnation.js';
 import { START_STOP_STREAMS } from './streams.js';
 
@@ -69,6 +70,7 @@ export class IncarnationReader {
         break;
       case 'GuestIoError':
         this.alive(position);
+        if (this.open && DENIED.test(event.body.reason ?? '')) this.open.wasDenied = true;
         break;
       case 'ImageAssigned':
         // plugging, snapshots and block jobs need a running guest; the list of a start does not

@@ -1,4 +1,4 @@
-import { type Chain, type Linkage, mayHaveLeftUnseen } from './chains.js';
+import { type Chain, type Linkage, wasHandedIn } from './chains.js';
 import { beginsBefore } from './custody-proofs.js';
 import { covers, coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
@@ -14,6 +14,8 @@ export class Whereabouts {
   readonly owning: readonly Incarnation[];
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly byHost: ReadonlyMap<string, GuestRecord>;
+  /** no hole could hide a whole incarnation, so no take-over can be of another hand-over than the one it is tied to */
+  readonly areLinksSure: boolean;
 
   constructor(
     linkage: Linkage,
@@ -25,6 +27,10 @@ export class Whereabouts {
     this.byHost = byHost;
     this.owning = [...byHost.values()].flatMap((own) =>
       own.incarnations.filter((each) => each.owns !== null),
+    );
+    this.areLinksSure = [...records.values()].every(
+      (record) =>
+        !record.facts.hypervisor || coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length),
     );
   }
 
@@ -56,7 +62,8 @@ export class Whereabouts {
       if (returned < 0 && !this.openToTheEnd(part.at(-1) as Incarnation)) continue;
       if (last === null && !ranElsewhere && !this.isWatched(part[0] as Incarnation)) continue;
       if (!part.every((incarnation) => this.leavingIsSeen(incarnation))) continue;
-      if (mayHaveLeftUnseen(chain, this.linkage, this.records)) continue;
+      if (this.mayHaveLeftUnseen(chain)) continue;
+      if (!this.areLinksSure && (last !== null || part.length > 1)) continue;
       return part;
     }
     return null;
@@ -72,7 +79,44 @@ export class Whereabouts {
   /** A chain that had the guest before the record begins and still has it when it ends. */
   coversRecord(chain: Chain): boolean {
     const [first, last] = [chain[0] as Incarnation, chain.at(-1) as Incarnation];
-    return beginsBefore(first) && this.isWatched(first) && this.openToTheEnd(last);
+    if (!beginsBefore(first) || !this.isWatched(first) || !this.openToTheEnd(last)) return false;
+    return (chain.length === 1 || this.areLinksSure) && !this.mayHaveLeftUnseen(chain);
+  }
+
+  /**
+   * Did a chain of others run the guest while this host ran it, too? That they had it through their whole record does
+   * not show it: one record can end before the other begins. That the guest was refused its image there does, where
+   * this host's began by itself; had it been handed in, it may have come from them.
+   */
+  ranBeside(chain: Chain, own: Incarnation): boolean {
+    const [begun] = this.linkage.chains.find((each) => each.includes(own)) ?? [own];
+    return (
+      !wasHandedIn(begun as Incarnation) && chain.some((each) => each.wasDenied) && this.coversRecord(chain)
+    );
+  }
+
+  /** A hole could hide a hand-over of the chain, and somebody may have taken the guest over that way. */
+  private mayHaveLeftUnseen(chain: Chain): boolean {
+    const isSeen = ({ host, owns, ended }: Incarnation) => {
+      const record = this.records.get(host) as HostRecord;
+      return coversAny(record, LIFECYCLE_STREAMS, owns ?? BEFORE, ended ?? record.events.length);
+    };
+    return !chain.every(isSeen) && this.mayHaveBeenTaken(chain);
+  }
+
+  /** Somewhere the guest was taken over, or may have been, and no hand-over on record leads there. */
+  mayHaveBeenTaken(chain: readonly Incarnation[]): boolean {
+    if (!this.areLinksSure) return true;
+    return [...this.byHost.values()].some(({ incarnations }) =>
+      incarnations.some((each) => {
+        if (each.kind !== 'incoming' || each.startFailed || chain.includes(each)) return false;
+        if (each.owns !== null) return !this.linkage.previous.has(each);
+        if (each.endReason === 'failed' || each.endReason === 'crashed') return false;
+        const record = this.records.get(each.host) as HostRecord;
+        const until = each.ended ?? record.events.length;
+        return !coversAny(record, LIFECYCLE_STREAMS, each.started ?? BEFORE, until);
+      }),
+    );
   }
 
   /** Nothing is missing that could hide that an incarnation without a recorded start began within the record. */
