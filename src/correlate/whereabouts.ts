@@ -14,8 +14,10 @@ export class Whereabouts {
   readonly owning: readonly Incarnation[];
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly byHost: ReadonlyMap<string, GuestRecord>;
-  /** no hole could hide a whole incarnation, so no take-over can be of another hand-over than the one it is tied to */
-  readonly areLinksSure: boolean;
+  /** no hole could hide a whole incarnation */
+  private readonly areStartsSeen: boolean;
+  /** nor a take-over, so that none can be of another hand-over than the one it is tied to */
+  private readonly areLinksSure: boolean;
 
   constructor(
     linkage: Linkage,
@@ -28,10 +30,12 @@ export class Whereabouts {
     this.owning = [...byHost.values()].flatMap((own) =>
       own.incarnations.filter((each) => each.owns !== null),
     );
-    this.areLinksSure = [...records.values()].every(
+    this.areStartsSeen = [...records.values()].every(
       (record) =>
         !record.facts.hypervisor || coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length),
     );
+    const all = [...byHost.values()].flatMap(({ incarnations }) => incarnations);
+    this.areLinksSure = this.areStartsSeen && !all.some((each) => this.mayHaveTakenOver(each));
   }
 
   /**
@@ -106,17 +110,30 @@ export class Whereabouts {
 
   /** Somewhere the guest was taken over, or may have been, and no hand-over on record leads there. */
   mayHaveBeenTaken(chain: readonly Incarnation[]): boolean {
-    if (!this.areLinksSure) return true;
+    if (!this.areStartsSeen) return true;
     return [...this.byHost.values()].some(({ incarnations }) =>
       incarnations.some((each) => {
-        if (each.kind !== 'incoming' || each.startFailed || chain.includes(each)) return false;
-        if (each.owns !== null) return !this.linkage.previous.has(each);
-        if (each.endReason === 'failed' || each.endReason === 'crashed') return false;
-        const record = this.records.get(each.host) as HostRecord;
-        const until = each.ended ?? record.events.length;
-        return !coversAny(record, LIFECYCLE_STREAMS, each.started ?? BEFORE, until);
+        if (chain.includes(each)) return false;
+        const cameUntold = each.kind === 'incoming' && each.owns !== null && !this.linkage.previous.has(each);
+        return cameUntold || this.mayHaveTakenOver(each);
       }),
     );
+  }
+
+  /** It was being received, and a hole could hide that the guest was taken over. */
+  private mayHaveTakenOver({
+    kind,
+    host,
+    owns,
+    started,
+    startFailed,
+    ended,
+    endReason,
+  }: Incarnation): boolean {
+    if (kind !== 'incoming' || owns !== null || startFailed) return false;
+    if (endReason === 'failed' || endReason === 'crashed') return false;
+    const record = this.records.get(host) as HostRecord;
+    return !coversAny(record, LIFECYCLE_STREAMS, started ?? BEFORE, ended ?? record.events.length);
   }
 
   /** Nothing is missing that could hide that an incarnation without a recorded start began within the record. */
@@ -254,17 +271,27 @@ export class Whereabouts {
 
   /**
    * A hole on the source could hide that this hand-over failed and a later one succeeded. Each attempt that gets as
-   * far as stopping the guest has an incoming incarnation somewhere; when the one that took over is the only one
-   * that can have come from here, the hand-over that was seen is the one that succeeded.
+   * far as stopping the guest has an incoming incarnation somewhere, whose QEMU was started; when the source's jobs
+   * that failed before account for all but the one that took over, the hand-over that was seen is the one that
+   * succeeded.
    */
   isOnlyAttempt(source: Incarnation, successor: Incarnation): boolean {
-    return (
-      this.areOthersWatched(source.host) &&
-      this.others(source.host).every((other) => {
-        if (other === successor || other.kind !== 'incoming' || other.owns !== null) return true;
-        const sources = this.sourcesOf(other);
-        return sources.length > 0 && !sources.includes(source);
-      })
-    );
+    if (!this.areOthersWatched(source.host)) return false;
+    const attempts = this.others(source.host).filter((other) => {
+      if (other === successor || other.kind !== 'incoming' || other.owns !== null || other.startFailed)
+        return false;
+      const sources = this.sourcesOf(other);
+      return sources.length === 0 || sources.includes(source);
+    });
+    return attempts.length <= this.failedBefore(source);
+  }
+
+  /** How many migrations of the guest away from here are known to have failed before the last hand-over. */
+  private failedBefore({ host, owns, handOvers, jobs }: Incarnation): number {
+    const stopped = handOvers.at(-1)?.from ?? BEFORE;
+    const record = this.records.get(host) as HostRecord;
+    if (!covers(record, 'qemu-monitor-event', owns ?? BEFORE, stopped)) return 0;
+    return jobs.filter(({ to, status }) => to < stopped && (status === 'failed' || status === 'cancelled'))
+      .length;
   }
 }
