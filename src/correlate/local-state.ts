@@ -53,7 +53,7 @@ export function localState(
       state: 'handing-over',
       incarnation,
       handOver,
-      sure: stillHandingOver(incarnation, handOver, record, position, byLibvirt),
+      sure: stillHandingOver(handOver, record, position, byLibvirt),
     };
   }
   if (incarnation.owns !== null && incarnation.owns <= position) {
@@ -153,13 +153,15 @@ function isWatched(record: HostRecord): boolean {
 
 /** The source had not resumed the guest after all; right before op=stop reason=migrated it certainly had not. */
 function stillHandingOver(
-  incarnation: Incarnation,
   handOver: HandOver,
   record: HostRecord,
   position: number,
   byLibvirt: boolean,
 ): boolean {
-  if (handOver.result === 'resumed') return surelyOwned(incarnation, record, position);
+  // one process from the stop to the sign that it runs again, or the one that runs may have come back from elsewhere
+  if (handOver.result === 'resumed') {
+    return handOver.to !== null && coversAny(record, START_STOP_STREAMS, handOver.from, handOver.to);
+  }
   if (handOver.result === 'ended' && byLibvirt && handOver.to !== null) {
     if ((record.times[handOver.to] as number) - (record.times[position] as number) <= RESTORE_BEFORE_STOP_US)
       return true;

@@ -2,7 +2,7 @@ import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import type { Chain, Linkage } from './chains.js';
 import type { Custody } from './custody-answer.js';
 import { chainProof, incomingProof } from './custody-proofs.js';
-import type { HostRecord } from './host-record.js';
+import { covers, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import { type LocalState, mayBeStopped } from './local-state.js';
 import { guestState, orderMissing, peerState } from './missing-evidence.js';
@@ -227,6 +227,8 @@ export class Ownership {
   /** A failed incoming start is recorded before libvirt restores its labels. */
   private isCleanUpAfter(last: Incarnation, record: HostRecord, position: number): boolean {
     if (last.kind !== 'incoming' || last.owns !== null || last.ended === null) return false;
+    // only the audit log tells of a start before its labels are set, and of one that failed
+    if (!covers(record, 'audit', last.ended, position)) return false;
     return (record.times[position] as number) - (record.times[last.ended] as number) <= CLEAN_UP_US;
   }
 
