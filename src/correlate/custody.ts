@@ -1,3 +1,4 @@
+import type { Proof } from '../domain/verdict.js';
 import { type Linkage, linkages } from './chains.js';
 import type { Custody } from './custody-answer.js';
 import { coversAny, type HostRecord } from './host-record.js';
@@ -165,8 +166,14 @@ export class GuestCustody {
   }
 }
 
+/** What a host's own record proves, or one steady owner, holds whichever take-over belongs to which hand-over. */
 function dependsOnLinks(answers: readonly Extract<Custody, { kind: 'other' }>[]): boolean {
-  return answers.some(
-    ({ proof }) => proof.includes('P5-peer-resumed') || proof.includes('P8-chain-of-owners'),
-  );
+  return !answers.every(({ proof }) => proof.some((each) => INDEPENDENT_OF_LINKS.has(each)));
 }
+
+const INDEPENDENT_OF_LINKS: ReadonlySet<Proof> = new Set<Proof>([
+  'P1-failed-incoming',
+  'P2-handed-off-source',
+  'P3-before-takeover',
+  'P6-steady-owner',
+]);

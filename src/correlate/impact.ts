@@ -63,7 +63,8 @@ export interface Suffering {
 
 const UNHARMED: Suffering = { denied: [], paused: false };
 
-const DENIED = /permission denied|operation not permitted|EACCES|EPERM/i;
+/** What QEMU says of a write that was refused for want of rights. */
+export const DENIED = /permission denied|operation not permitted|EACCES|EPERM/i;
 
 export function sufferingOf(record: HostRecord, positions: readonly number[]): Suffering {
   if (positions.length === 0) return UNHARMED;

@@ -1,6 +1,7 @@
 import type { ByteText } from '../domain/byte-text.js';
 import type { Event } from '../events/event.js';
 import { coversAny, coversUntil, type HostRecord, START_FOLLOWS_US } from './host-record.js';
+import { DENIED } from './impact.js';
 import { BEFORE, type Incarnation, newIncarnation, type Source, setLabels } from './incarnation.js';
 import { START_STOP_STREAMS } from './streams.js';
 
@@ -12,6 +13,9 @@ function sourceOf(event: Event): Source {
 const COPYING: ReadonlySet<string> = new Set(['setup', 'active', 'pre-switchover', 'device']);
 /** Statuses that a migration's source has only with its guest stopped (a save goes straight to `device`). */
 const SWITCHING_OVER: ReadonlySet<string> = new Set(['pre-switchover', 'postcopy-active', 'postcopy-paused']);
+
+/** Statuses of a migration's source while its guest runs; a source that has handed it over goes on to others. */
+const SOURCE_GOES_ON: ReadonlySet<string> = new Set(['setup', 'active', 'failed', 'cancelled']);
 
 /** Domain events of virsh that no paused source of a migration gives. */
 const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
@@ -66,6 +70,7 @@ export class IncarnationReader {
         break;
       case 'GuestIoError':
         this.alive(position);
+        if (this.open && DENIED.test(event.body.reason ?? '')) this.open.wasDenied = true;
         break;
       case 'ImageAssigned':
         // plugging, snapshots and block jobs need a running guest; the list of a start does not
@@ -219,7 +224,7 @@ export class IncarnationReader {
       begun.owns ??= position;
       begun.provisionalSince = position;
       if (detail === 'Post-copy') begun.kind = 'incoming';
-      this.see(position);
+      this.owned(position);
       return;
     }
     const handOver = this.open.handOvers.at(-1);
@@ -230,14 +235,16 @@ export class IncarnationReader {
     this.open.owns ??= position;
     if (detail === 'Post-copy') this.open.resumedPostCopy = true;
     else if (detail !== null) this.open.copyEnded ??= position;
-    this.see(position);
+    this.owned(position);
   }
 
   private suspend(detail: string | null, position: number): void {
     const current = this.open ?? this.beginUnseen(true, position);
     if (detail === 'Paused') this.working(position);
     current.provisionalSince = null;
-    this.see(position);
+    // it ran until now, unless this is what a guest says that was stopped before
+    if (detail?.startsWith('Post-copy')) this.see(position);
+    else this.owned(position);
     if (current.owns === null) {
       // a paused guest is handed over paused: this is the only sign of it
       if (detail === 'Paused' && current.started !== null) current.owns = position;
@@ -264,7 +271,8 @@ export class IncarnationReader {
       this.beginUnseen(true, position, false, this.endOfStart(position)).provisionalSince = position;
     }
     const current = this.open as unknown as Incarnation;
-    this.see(position);
+    if (SOURCE_GOES_ON.has(status)) this.owned(position);
+    else this.see(position);
     if (status === 'postcopy-paused') this.postCopyBroke(current, position);
     if (isFinal(status)) current.copyEnded ??= position;
     if (current.owns === null) return; // status of the incoming side
@@ -319,7 +327,7 @@ export class IncarnationReader {
     if (!this.open) this.beginUnseen(true, position);
     if (this.open) this.open.provisionalSince = null;
     this.ownsBy(position);
-    this.see(position);
+    this.owned(position);
   }
 
   /**
@@ -333,7 +341,7 @@ export class IncarnationReader {
       handOver.result = 'resumed';
       handOver.to = position;
     }
-    this.see(position);
+    this.owned(position);
   }
 
   /** A sign that this host owned the guest by now, though its take-over is in no record. */
@@ -378,10 +386,13 @@ export class IncarnationReader {
   }
 
   private see(position: number): void {
-    if (!this.open) return;
-    this.open.lastSeen = Math.max(this.open.lastSeen, position);
-    // what a paused source says is no sign that it still owns the guest
-    if (this.open.owns !== null && this.open.handOvers.at(-1)?.result !== 'open')
+    if (this.open) this.open.lastSeen = Math.max(this.open.lastSeen, position);
+  }
+
+  /** What only an owner says, or one that was until now; what a paused source says is no sign that it still is. */
+  private owned(position: number): void {
+    this.see(position);
+    if (this.open?.owns != null && this.open.handOvers.at(-1)?.result !== 'open')
       this.open.signs.push(position);
   }
 

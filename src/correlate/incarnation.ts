@@ -56,6 +56,8 @@ export interface Incarnation {
   lastSeen: number;
   /** where the record shows that this host owned the guest, ascending */
   signs: number[];
+  /** its QEMU was refused access to an image: somebody had taken the label away while it ran */
+  wasDenied: boolean;
   /** outgoing migration jobs, by their status events */
   jobs: { from: number; to: number; status: string }[];
   /** the daemon went away or came back while the incarnation was open */
@@ -103,6 +105,7 @@ export function newIncarnation(guest: string, host: string, opened: number): Inc
     shuttingDown: null,
     lastSeen: opened,
     signs: [],
+    wasDenied: false,
     jobs: [],
     daemonRestarts: [],
     labels: { dac: null, selinux: null, selinuxProcess: null },

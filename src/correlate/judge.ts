@@ -172,7 +172,14 @@ function foundInUse(
   if (asksWhatIsNeeded(body, needOf(incarnation, call.record), use) !== 'different') return false;
   const labelled = context
     .callsOnFile(call.file)
-    .some(({ record, position }) => record === call.record && opened < position && position < started);
+    .some(
+      ({ record, position, event }) =>
+        record === call.record &&
+        opened < position &&
+        position < started &&
+        event.body.success !== false &&
+        asksForOwner(event.body),
+    );
   return (
     !labelled && covers(call.record, 'audit', opened, started) && !custody.isNowhereElse(call.record.host)
   );

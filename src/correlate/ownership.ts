@@ -2,7 +2,7 @@ import type { MissingEvidence, Proof } from '../domain/verdict.js';
 import type { Chain, Linkage } from './chains.js';
 import type { Custody } from './custody-answer.js';
 import { chainProof, incomingProof } from './custody-proofs.js';
-import type { HostRecord } from './host-record.js';
+import { covers, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import { type LocalState, mayBeStopped } from './local-state.js';
 import { guestState, orderMissing, peerState } from './missing-evidence.js';
@@ -46,7 +46,7 @@ export class Ownership {
       case 'starting':
         return this.asStarting(local, host);
       case 'incoming':
-        return this.asIncoming(local, host, position, byLibvirt);
+        return this.asIncoming(local, host, position);
       case 'handing-over':
         return this.asHandingOver(local, host, position);
       case 'absent':
@@ -58,7 +58,9 @@ export class Ownership {
 
   private asOwner(local: Local<'owner'>, host: string, position: number, byLibvirt: boolean): Custody {
     const { incarnation } = local;
-    if (!local.sure) return this.unlessSpanned(local, host, incarnation);
+    // an audit log alone shows nobody leave, so nobody else may seem to have come
+    const mayHaveLeft = !local.watched && this.where.mayHaveBeenTaken([incarnation]);
+    if (!local.sure || mayHaveLeft) return this.unlessSpanned(local, host, incarnation);
     if (!byLibvirt && mayBeStopped(incarnation, this.records.get(host) as HostRecord, position)) {
       const successor = this.where.linkage.next.get(incarnation);
       return this.unknown(local, successor ? [successor, incarnation] : [incarnation], orderMissing(), true);
@@ -99,33 +101,33 @@ export class Ownership {
   }
 
   /**
-   * A host that runs the guest is its owner unless a second host runs it, too. One that ran it through the whole
-   * record certainly did; any other that no hand-over ties to this one may have. Where QEMU's image lock works
-   * between hosts the second could not have started, so a start that succeeded excludes it.
+   * A host that runs the guest is its owner unless a second host runs it, too. Any that no hand-over ties to this one
+   * may have. Where QEMU's image lock works between hosts the second could not have started, so that this one runs
+   * excludes it.
    */
   private unlessRivalled(
     local: Local<'owner'> | Local<'starting'>,
     incarnation: Incarnation,
     own: Extract<Custody, { kind: 'this-host' }>,
   ): Custody {
+    if (this.lockedStorage) return own;
     const rivals: Incarnation[] = [];
     for (const chain of this.where.linkage.chains) {
       if (chain.includes(incarnation)) continue;
-      if (this.where.coversRecord(chain))
+      if (this.where.ranBeside(chain, incarnation)) {
         return this.otherOf(chain, incarnation.host, [chainProof(chain)], local);
+      }
       rivals.push(
         ...chain.filter((each) => each.host !== incarnation.host && !isOrderedBySave(each, incarnation)),
       );
     }
-    if (rivals.length === 0 || this.lockedStorage) return own;
-    // one that was there before the record and stayed to its end was there while any other came and went
-    return this.unknown(local, [...rivals, incarnation], orderMissing(), true);
+    return rivals.length === 0 ? own : this.unknown(local, [...rivals, incarnation], orderMissing(), true);
   }
 
-  private asIncoming(local: Local<'incoming'>, host: string, position: number, byLibvirt: boolean): Custody {
+  private asIncoming(local: Local<'incoming'>, host: string, position: number): Custody {
     const { incarnation } = local;
     const proven = incarnation.kind === 'incoming' && local.sure;
-    if (proven && !byLibvirt && this.isSwitchingOver(incarnation, position)) {
+    if (proven && this.isSwitchingOver(incarnation, position)) {
       const sources = this.where.sourcesOf(incarnation);
       return this.unknown(local, [...sources, incarnation], orderMissing(), true);
     }
@@ -145,7 +147,7 @@ export class Ownership {
 
   /**
    * Shortly before the guest resumed here it may have been stopped there already, which this host does not see.
-   * libvirt itself labels nothing in that time.
+   * libvirt labels nothing for the guest in that time: what it does then to a file that several use it does for another.
    */
   private isSwitchingOver({ host, started, owns }: Incarnation, position: number): boolean {
     if (started === null || owns === null || position <= started) return false;
@@ -163,12 +165,16 @@ export class Ownership {
       return kept.kind === 'this-host' ? kept : this.unlessSpanned(local, host, incarnation);
     }
     if (handOver.result === 'resumed') {
-      return this.unlessRivalled({ state: 'owner', incarnation, returned: true, sure: true }, incarnation, {
-        kind: 'this-host',
+      return this.unlessRivalled(
+        { state: 'owner', incarnation, returned: true, sure: true, watched: true },
         incarnation,
-        starting: false,
-        proof: ['P4-source-resumed'],
-      });
+        {
+          kind: 'this-host',
+          incarnation,
+          starting: false,
+          proof: ['P4-source-resumed'],
+        },
+      );
     }
     if (handOver.result === 'ended') {
       const proof: Proof[] = successor
@@ -221,6 +227,8 @@ export class Ownership {
   /** A failed incoming start is recorded before libvirt restores its labels. */
   private isCleanUpAfter(last: Incarnation, record: HostRecord, position: number): boolean {
     if (last.kind !== 'incoming' || last.owns !== null || last.ended === null) return false;
+    // only the audit log tells of a start before its labels are set, and of one that failed
+    if (!covers(record, 'audit', last.ended, position)) return false;
     return (record.times[position] as number) - (record.times[last.ended] as number) <= CLEAN_UP_US;
   }
 

@@ -1,4 +1,4 @@
-import { type Chain, type Linkage, mayHaveLeftUnseen } from './chains.js';
+import { type Chain, type Linkage, wasHandedIn } from './chains.js';
 import { beginsBefore } from './custody-proofs.js';
 import { covers, coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
@@ -14,6 +14,10 @@ export class Whereabouts {
   readonly owning: readonly Incarnation[];
   private readonly records: ReadonlyMap<string, HostRecord>;
   private readonly byHost: ReadonlyMap<string, GuestRecord>;
+  /** no hole could hide a whole incarnation */
+  private readonly areStartsSeen: boolean;
+  /** nor a take-over, so that none can be of another hand-over than the one it is tied to */
+  private readonly areLinksSure: boolean;
 
   constructor(
     linkage: Linkage,
@@ -26,6 +30,12 @@ export class Whereabouts {
     this.owning = [...byHost.values()].flatMap((own) =>
       own.incarnations.filter((each) => each.owns !== null),
     );
+    this.areStartsSeen = [...records.values()].every(
+      (record) =>
+        !record.facts.hypervisor || coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length),
+    );
+    const all = [...byHost.values()].flatMap(({ incarnations }) => incarnations);
+    this.areLinksSure = this.areStartsSeen && !all.some((each) => this.mayHaveTakenOver(each));
   }
 
   /**
@@ -56,7 +66,8 @@ export class Whereabouts {
       if (returned < 0 && !this.openToTheEnd(part.at(-1) as Incarnation)) continue;
       if (last === null && !ranElsewhere && !this.isWatched(part[0] as Incarnation)) continue;
       if (!part.every((incarnation) => this.leavingIsSeen(incarnation))) continue;
-      if (mayHaveLeftUnseen(chain, this.linkage, this.records)) continue;
+      if (this.mayHaveLeftUnseen(chain)) continue;
+      if (!this.areLinksSure && (last !== null || part.length > 1)) continue;
       return part;
     }
     return null;
@@ -72,7 +83,57 @@ export class Whereabouts {
   /** A chain that had the guest before the record begins and still has it when it ends. */
   coversRecord(chain: Chain): boolean {
     const [first, last] = [chain[0] as Incarnation, chain.at(-1) as Incarnation];
-    return beginsBefore(first) && this.isWatched(first) && this.openToTheEnd(last);
+    if (!beginsBefore(first) || !this.isWatched(first) || !this.openToTheEnd(last)) return false;
+    return (chain.length === 1 || this.areLinksSure) && !this.mayHaveLeftUnseen(chain);
+  }
+
+  /**
+   * Did a chain of others run the guest while this host ran it, too? That they had it through their whole record does
+   * not show it: one record can end before the other begins. That the guest was refused its image there does, where
+   * this host's began by itself; had it been handed in, it may have come from them.
+   */
+  ranBeside(chain: Chain, own: Incarnation): boolean {
+    const [begun] = this.linkage.chains.find((each) => each.includes(own)) ?? [own];
+    return (
+      !wasHandedIn(begun as Incarnation) && chain.some((each) => each.wasDenied) && this.coversRecord(chain)
+    );
+  }
+
+  /** A hole could hide a hand-over of the chain, and somebody may have taken the guest over that way. */
+  private mayHaveLeftUnseen(chain: Chain): boolean {
+    const isSeen = ({ host, owns, ended }: Incarnation) => {
+      const record = this.records.get(host) as HostRecord;
+      return coversAny(record, LIFECYCLE_STREAMS, owns ?? BEFORE, ended ?? record.events.length);
+    };
+    return !chain.every(isSeen) && this.mayHaveBeenTaken(chain);
+  }
+
+  /** Somewhere the guest was taken over, or may have been, and no hand-over on record leads there. */
+  mayHaveBeenTaken(chain: readonly Incarnation[]): boolean {
+    if (!this.areStartsSeen) return true;
+    return [...this.byHost.values()].some(({ incarnations }) =>
+      incarnations.some((each) => {
+        if (chain.includes(each)) return false;
+        const cameUntold = each.kind === 'incoming' && each.owns !== null && !this.linkage.previous.has(each);
+        return cameUntold || this.mayHaveTakenOver(each);
+      }),
+    );
+  }
+
+  /** It was being received, and a hole could hide that the guest was taken over. */
+  private mayHaveTakenOver({
+    kind,
+    host,
+    owns,
+    started,
+    startFailed,
+    ended,
+    endReason,
+  }: Incarnation): boolean {
+    if (kind !== 'incoming' || owns !== null || startFailed) return false;
+    if (endReason === 'failed' || endReason === 'crashed') return false;
+    const record = this.records.get(host) as HostRecord;
+    return !coversAny(record, LIFECYCLE_STREAMS, started ?? BEFORE, ended ?? record.events.length);
   }
 
   /** Nothing is missing that could hide that an incarnation without a recorded start began within the record. */
@@ -210,17 +271,27 @@ export class Whereabouts {
 
   /**
    * A hole on the source could hide that this hand-over failed and a later one succeeded. Each attempt that gets as
-   * far as stopping the guest has an incoming incarnation somewhere; when the one that took over is the only one
-   * that can have come from here, the hand-over that was seen is the one that succeeded.
+   * far as stopping the guest has an incoming incarnation somewhere, whose QEMU was started; when the source's jobs
+   * that failed before account for all but the one that took over, the hand-over that was seen is the one that
+   * succeeded.
    */
   isOnlyAttempt(source: Incarnation, successor: Incarnation): boolean {
-    return (
-      this.areOthersWatched(source.host) &&
-      this.others(source.host).every((other) => {
-        if (other === successor || other.kind !== 'incoming' || other.owns !== null) return true;
-        const sources = this.sourcesOf(other);
-        return sources.length > 0 && !sources.includes(source);
-      })
-    );
+    if (!this.areOthersWatched(source.host)) return false;
+    const attempts = this.others(source.host).filter((other) => {
+      if (other === successor || other.kind !== 'incoming' || other.owns !== null || other.startFailed)
+        return false;
+      const sources = this.sourcesOf(other);
+      return sources.length === 0 || sources.includes(source);
+    });
+    return attempts.length <= this.failedBefore(source);
+  }
+
+  /** How many migrations of the guest away from here are known to have failed before the last hand-over. */
+  private failedBefore({ host, owns, handOvers, jobs }: Incarnation): number {
+    const stopped = handOvers.at(-1)?.from ?? BEFORE;
+    const record = this.records.get(host) as HostRecord;
+    if (!covers(record, 'qemu-monitor-event', owns ?? BEFORE, stopped)) return 0;
+    return jobs.filter(({ to, status }) => to < stopped && (status === 'failed' || status === 'cancelled'))
+      .length;
   }
 }
