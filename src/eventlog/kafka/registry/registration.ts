@@ -50,7 +50,7 @@ export async function registerSchemas(
     const ids = [];
     for (const { text } of schemas) ids.push(await client.idOf(subject, text));
     if (ids.every((id) => id !== null)) continue;
-    if (ids.every((id) => id === null)) await setLevel(client, subject);
+    if (!(await client.hasSubject(subject))) await setLevel(client, subject);
     let isNew = false;
     for (const [index, { text }] of schemas.entries())
       if (ids[index] === null) isNew = (await client.register(subject, text)) !== null || isNew;

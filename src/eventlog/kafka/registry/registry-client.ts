@@ -57,6 +57,11 @@ export class RegistryClient {
     return found === null ? null : this.#numberIn(found, 'id', path);
   }
 
+  async hasSubject(subject: string): Promise<boolean> {
+    const path = `/subjects/${encodeURIComponent(subject)}/versions/latest`;
+    return (await orNull([NOT_FOUND.subject, NOT_FOUND.version], this.#ask('GET', path))) !== null;
+  }
+
   /** The Avro schema with an id; null when there is none, or it is of another kind. */
   async schemaOf(id: number): Promise<string | null> {
     const path = `/schemas/ids/${id}`;
