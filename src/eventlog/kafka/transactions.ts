@@ -48,6 +48,8 @@ export class Transactions {
   /** @param next the offset that the group goes on with */
   async commit(outputs: readonly Output[], next: number): Promise<void> {
     const { group, topic, partition } = this.#input;
+    // before the transaction begins: it may wait for a registry
+    const framed = (await this.#settings.framing?.outgoing(outputs)) ?? outputs;
     this.#at('before-transaction');
     const transaction = await this.#producer.transaction();
     try {
@@ -63,7 +65,7 @@ export class Transactions {
         }),
       );
       this.#at('after-position');
-      for (const batch of inBatches(outputs, this.#settings))
+      for (const batch of inBatches(framed, this.#settings))
         await transaction.sendBatch({
           ...sendOptions(this.#settings),
           topicMessages: topicMessages(this.#settings, batch, partition),
