@@ -7,7 +7,8 @@ import type { LogRecord, ProcessOptions } from '../port.js';
 import { explained, isFenced, isPassing } from './client.js';
 import { Committer } from './committer.js';
 import { latestStates } from './latest-states.js';
-import { type Fetched, PartitionReader } from './partition-reader.js';
+import { PartitionReader } from './partition-reader.js';
+import type { ReadRecords } from './record-batch.js';
 import { groupName, type KafkaSettings, topicName } from './settings.js';
 import { type KillPoint, Transactions } from './transactions.js';
 
@@ -169,7 +170,7 @@ async function consume(
 }
 
 /** Its failure is heard of when it is waited for, if ever. */
-function fetching(events: PartitionReader, from: number): Promise<Fetched> {
+function fetching(events: PartitionReader, from: number): Promise<ReadRecords> {
   const coming = events.fetch(from, FETCH_WAIT_MS);
   coming.catch(() => {});
   return coming;
