@@ -73,8 +73,11 @@ async function stay({
   logger,
   at,
 }: LaneOptions): Promise<void> {
-  const { group, topic, handler } = processing;
-  const transactions = new Transactions(kafka, settings, { group, topic, partition }, at);
+  const { group, topic, handler, outputs } = processing;
+  const transactions = new Transactions(
+    { kafka, settings, logger, at },
+    { group, topic, partition, outputs },
+  );
   const events = new PartitionReader(kafka, topicName(settings, topic), topic, partition);
   try {
     await transactions.open();
@@ -147,6 +150,9 @@ async function consume(
   let idle_at = idle_ms === null ? Number.POSITIVE_INFINITY : performance.now() + idle_ms;
   const take = async (batch: readonly LogRecord[], next: number) => {
     const outputs = await guarded(() => handler.take(batch, partition));
+    const stray = outputs.find(({ topic }) => !processing.outputs.includes(topic));
+    if (stray !== undefined)
+      throw new HandlerFailure('', { cause: new Error(`outputs to ${stray.topic} were not announced`) });
     if (outputs.length > 0 || next !== position) await committer.add(outputs, next);
     position = next;
     if (idle_ms !== null) idle_at = performance.now() + idle_ms;
