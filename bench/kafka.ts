@@ -134,6 +134,7 @@ async function process_(log: KafkaEventLog, group: string, partitions: number): 
     batch_records_max: TAKEN_TOGETHER,
     batch_bytes_max: 1 << 24,
     idle_ms: null,
+    outputs: ['timeline', 'state'],
     handler: {
       async begin() {
         if (--left === 0) begin();

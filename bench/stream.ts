@@ -76,7 +76,7 @@ async function until(group: string, topics: readonly Topic[], role: (signal: Abo
 
 function readAll(from: EventLog): Promise<void> {
   const handler = { begin: async () => {}, take: async () => [], end: async () => {} };
-  const limits = { batch_records_max: BATCH_EVENTS, batch_bytes_max: 16 << 20, idle_ms: null };
+  const limits = { batch_records_max: BATCH_EVENTS, batch_bytes_max: 16 << 20, idle_ms: null, outputs: [] };
   return until('bare', ['events'], (signal) =>
     from.process({ group: 'bare', topic: 'events', handler, signal, ...limits }),
   );

@@ -45,6 +45,7 @@ export async function forward(options: ForwardOptions): Promise<void> {
       batch_records_max,
       batch_bytes_max,
       idle_ms: null,
+      outputs: ['dead-letters'],
       handler: {
         async begin() {
           options.condition.ready();

@@ -98,6 +98,8 @@ export interface ProcessOptions {
   group: string;
   topic: Topic;
   handler: PartitionHandler;
+  /** where the outputs of the handler go: no others are taken */
+  outputs: readonly Topic[];
   signal: AbortSignal;
   batch_records_max: number;
   /** a single record above this still comes, alone */

@@ -39,6 +39,7 @@ export async function correlateRole(role: CorrelateRole): Promise<void> {
     log,
     group: CORRELATE_GROUP,
     topic: 'events',
+    outputs: ['timeline', 'findings', 'state', 'dead-letters'],
     signal,
     batch_records_max: batch_events_max,
     batch_bytes_max: BATCH_BYTES_MAX,

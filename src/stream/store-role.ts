@@ -56,6 +56,7 @@ export async function storeRole(role: StoreRole): Promise<void> {
         batch_records_max: options.batch_records_max,
         batch_bytes_max: options.batch_bytes_max,
         idle_ms: null,
+        outputs: ['dead-letters'],
         condition,
         logger,
         handler: (begun) => new StoreWriter({ ...writing, begun }),

@@ -80,6 +80,7 @@ export async function eventsIn(log: EventLog): Promise<Event[]> {
     batch_records_max: 10_000,
     batch_bytes_max: 1 << 28,
     idle_ms: null,
+    outputs: [],
     handler: {
       begin: async () => {},
       take: async (batch: readonly LogRecord[]) => {

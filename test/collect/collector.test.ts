@@ -229,6 +229,7 @@ describe('a collector', () => {
       batch_records_max: 50,
       batch_bytes_max: 1 << 20,
       idle_ms: null,
+      outputs: [],
       handler: {
         begin: async () => {},
         take: async (batch) => {

@@ -42,6 +42,7 @@ export async function readUntil(
     batch_records_max: 10,
     batch_bytes_max: 1_000,
     idle_ms: null,
+    outputs: ['timeline', 'findings', 'state', 'dead-letters'],
     handler: {
       async begin(_partition, state) {
         for await (const each of state) reading.states.push(each);

@@ -15,6 +15,7 @@ try {
     batch_records_max: 16,
     batch_bytes_max: 1 << 20,
     idle_ms: null,
+    outputs: [],
     handler: {
       async begin() {},
       async take(batch) {

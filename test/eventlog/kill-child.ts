@@ -22,6 +22,7 @@ const copying = log.process({
   batch_records_max: 4,
   batch_bytes_max: 1 << 20,
   idle_ms: null,
+  outputs: ['timeline', 'state'],
   handler: {
     async begin(_partition, state) {
       for await (const { value } of state) copied = Number(value.toString());

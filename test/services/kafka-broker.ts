@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { kafkaClassPath } from './kafka-jars.js';
 
-/** A real Apache Kafka broker in KRaft mode, on loopback, alone in its cluster. */
+/** A real Apache Kafka broker in KRaft mode, on loopback, alone in its cluster or one of several. */
 
 export interface BrokerOptions {
+  /** its place among several; each of them is a controller, too */
+  node?: { id: number; controllers: readonly { id: number; port: number }[] };
   /** what server.properties says of a second listener, SECURE */
   properties?: (ports: { plain: number; secure: number }) => Record<string, string>;
   /** users for SCRAM, as `kafka-storage format --add-scram` takes them */
@@ -43,7 +45,8 @@ export class KafkaBroker {
   static async start(options: BrokerOptions = {}): Promise<KafkaBroker> {
     const directory = await mkdtemp(join(tmpdir(), 'migration-audit-kafka-'));
     const [plain = 0, secure = 0, controller = 0] = await freePorts(3);
-    const common = commonProperties(directory, plain, controller);
+    const node = options.node ?? { id: 1, controllers: [{ id: 1, port: controller }] };
+    const common = commonProperties(directory, plain, node);
     const properties = { ...common, ...options.properties?.({ plain, secure }) };
     if (options.properties !== undefined)
       properties['listeners'] = `${common['listeners']},SECURE://127.0.0.1:${secure}`;
@@ -137,22 +140,30 @@ export class KafkaBroker {
   }
 }
 
-function commonProperties(directory: string, plain: number, controller: number): Record<string, string> {
+function commonProperties(
+  directory: string,
+  plain: number,
+  { id, controllers }: Required<BrokerOptions>['node'],
+): Record<string, string> {
+  const copies = String(controllers.length);
+  const in_sync = String(Math.max(1, controllers.length - 1));
+  const own = controllers.find((each) => each.id === id);
   return {
     'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+    'node.id': String(id),
+    'controller.quorum.voters': controllers.map(({ id, port }) => `${id}@127.0.0.1:${port}`).join(','),
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://127.0.0.1:${plain},CONTROLLER://127.0.0.1:${controller}`,
+    listeners: `PLAINTEXT://127.0.0.1:${plain},CONTROLLER://127.0.0.1:${own?.port}`,
     'log.dirs': join(directory, 'data'),
     'auto.create.topics.enable': 'false',
-    'offsets.topic.replication.factor': '1',
+    'min.insync.replicas': in_sync,
+    'offsets.topic.replication.factor': copies,
     'offsets.topic.num.partitions': '4',
-    'transaction.state.log.replication.factor': '1',
-    'transaction.state.log.min.isr': '1',
+    'transaction.state.log.replication.factor': copies,
+    'transaction.state.log.min.isr': in_sync,
     'transaction.state.log.num.partitions': '4',
-    'share.coordinator.state.topic.replication.factor': '1',
-    'share.coordinator.state.topic.min.isr': '1',
+    'share.coordinator.state.topic.replication.factor': copies,
+    'share.coordinator.state.topic.min.isr': in_sync,
     // a group of one need not wait for others that might join
     'group.initial.rebalance.delay.ms': '0',
     'group.min.session.timeout.ms': '1000',
@@ -176,7 +187,7 @@ appender.out.layout.pattern = %d %p %c{1} %m%n
 `;
 
 /** Held all at once, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
     servers.map(

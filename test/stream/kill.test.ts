@@ -100,6 +100,7 @@ async function recordsOf(directory: string, topic: Topic): Promise<string[]> {
     batch_records_max: 1000,
     batch_bytes_max: 1 << 24,
     idle_ms: null,
+    outputs: [],
     handler: {
       async begin(_partition, state) {
         if (topic !== 'state') return;

@@ -1,12 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka, Producer } from 'kafkajs';
+import { BackOff } from '../../domain/back-off.js';
 import type { NewRecord, Output, Topic } from '../port.js';
 import { RecordTooLarge } from '../record-too-large.js';
-import { explained } from './client.js';
+import { explained, isPassing } from './client.js';
 import { inBatches, PRODUCER, sendOptions, sentBytes, topicMessages } from './produce.js';
 import { type KafkaSettings, topicName } from './settings.js';
 
 /** Tries of one batch before the caller hears of it; some seconds. */
-const RETRY = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 };
+const TRIES = 6;
+const RETRY = { first_ms: 100, most_ms: 2_000 };
 
 /** Sends records of their own accord, not as outputs of a batch: in order, one batch under way at a time. */
 export class KafkaAppender {
@@ -40,14 +43,8 @@ export class KafkaAppender {
   async #sendBatch(topic: Topic, batch: readonly Output[], sent: number): Promise<void> {
     const where = `topic ${topicName(this.#settings, topic)}`;
     try {
-      const producer = await this.#connected();
-      await producer.sendBatch({
-        ...sendOptions(this.#settings),
-        topicMessages: topicMessages(this.#settings, batch, null),
-      });
+      await this.#tryToSend(batch, where);
     } catch (cause) {
-      // what the brokers know of its sequence is uncertain now
-      await this.#drop();
       const error = explained(cause, where);
       if (error.code !== 'MA_RECORD_TOO_LARGE') throw error;
       if (batch.length === 1) throw new RecordTooLarge(where, sent, sentBytes(batch[0] as Output), cause);
@@ -57,13 +54,32 @@ export class KafkaAppender {
     }
   }
 
+  /** Each time the whole batch: what was taken of it is there twice then, and nothing is missing. */
+  async #tryToSend(batch: readonly Output[], where: string): Promise<void> {
+    const backOff = new BackOff({ ...RETRY, seed: `${where} ${process.pid}` });
+    for (let tries = 1; ; tries++)
+      try {
+        const producer = await this.#connected();
+        await producer.sendBatch({
+          ...sendOptions(this.#settings),
+          topicMessages: topicMessages(this.#settings, batch, null),
+        });
+        return;
+      } catch (cause) {
+        // it waits for what is under way, so that nothing of this try comes after the next one
+        await this.#drop();
+        if (tries === TRIES || !isPassing(explained(cause, where))) throw cause;
+        await sleep(backOff.next());
+      }
+  }
+
   #connected(): Promise<Producer> {
     this.#producer ??= this.#connect();
     return this.#producer;
   }
 
   async #connect(): Promise<Producer> {
-    const producer = this.#kafka.producer({ ...PRODUCER, idempotent: true, retry: RETRY });
+    const producer = this.#kafka.producer(PRODUCER);
     try {
       await producer.connect();
       return producer;

@@ -1,4 +1,4 @@
-import kafkajs, { type Kafka, type logCreator } from 'kafkajs';
+import kafkajs, { type ISocketFactory, type Kafka, type logCreator } from 'kafkajs';
 import type { Logger } from 'pino';
 import { MigrationAuditError } from '../../domain/errors.js';
 import { createErrorFromCode } from './internals.js';
@@ -9,9 +9,15 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** What is retried here is over within seconds; what lasts longer is for the caller, who says so and goes on. */
 const RETRY = { initialRetryTime: 50, maxRetryTime: 2_000, retries: 6 };
 
-export function kafkaClient(settings: KafkaSettings, logger: Logger): Kafka {
+/** @param socketFactory opens its connections; null: as kafkajs does it */
+export function kafkaClient(
+  settings: KafkaSettings,
+  logger: Logger,
+  socketFactory: ISocketFactory | null = null,
+): Kafka {
   return new kafkajs.Kafka({
     ...connectionOf(settings),
+    ...(socketFactory === null ? {} : { socketFactory }),
     connectionTimeout: CONNECT_TIMEOUT_MS,
     authenticationTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,

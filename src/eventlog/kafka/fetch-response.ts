@@ -5,8 +5,6 @@ import type { AbortedTransaction } from './record-batch.js';
 export interface FetchedPartition {
   /** 0, or a code of Kafka's protocol */
   error_code: number;
-  /** the offset after the last record that enough brokers hold, committed or not */
-  high_watermark: number;
   aborted: AbortedTransaction[];
   record_batches: Buffer;
 }
@@ -18,7 +16,8 @@ export interface FetchedPartition {
  *     error code i16 | high watermark i64 | last stable offset i64 | log start offset i64 |
  *     aborted [ producer id i64 | first offset i64 ] | preferred replica i32 | bytes ] ]
  *
- * Arrays and bytes begin with their length i32 (-1: null), names with an i16.
+ * Arrays and bytes begin with their length i32 (-1: null), names with an i16. Where a quota has the client wait there is
+ * no topic, and the next request is what gets the records.
  *
  * @throws MA_LOG_DAMAGED
  */
@@ -32,17 +31,18 @@ export function readFetchResponse(payload: Buffer): FetchedPartition {
 }
 
 function read(payload: Buffer): FetchedPartition {
-  const whole = { high_watermark: 0, aborted: [], record_batches: payload.subarray(0, 0) };
+  const nothing = { aborted: [], record_batches: payload.subarray(0, 0) };
   const error_code = payload.readInt16BE(4);
-  if (error_code !== 0) return { error_code, ...whole };
+  if (error_code !== 0) return { error_code, ...nothing };
   let at = 10;
-  if (payload.readInt32BE(at) !== 1) throw new RangeError('not one topic');
+  const topics = payload.readInt32BE(at);
+  if (topics === 0) return { error_code, ...nothing };
+  if (topics !== 1) throw new RangeError('not one topic');
   at += 4;
   at += 2 + payload.readInt16BE(at);
   if (payload.readInt32BE(at) !== 1) throw new RangeError('not one partition');
   at += 8;
   const partition_error = payload.readInt16BE(at);
-  const high_watermark = Number(payload.readBigInt64BE(at + 2));
   at += 26;
   const aborted: AbortedTransaction[] = [];
   const aborted_count = payload.readInt32BE(at);
@@ -58,7 +58,6 @@ function read(payload: Buffer): FetchedPartition {
   if (at + length > payload.length) throw new RangeError('cut short');
   return {
     error_code: partition_error,
-    high_watermark,
     aborted,
     record_batches: payload.subarray(at, at + length),
   };

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { Kafka } from 'kafkajs';
+import type { ISocketFactory, Kafka } from 'kafkajs';
 
 /**
  * What this program uses of kafkajs beyond its documented interface; its version is pinned for that. All of it stands
@@ -19,8 +19,22 @@ interface GroupOffsets {
   responses: { topic: string; partitions: { partition: number; offset: string }[] }[];
 }
 
+interface ProducerIdentity {
+  producerId: string;
+  producerEpoch: number;
+}
+
 export interface Broker {
   connectionPool: { send<T>(request: ProtocolRequest<T>): Promise<T> };
+  initProducerId(query: { transactionalId: string; transactionTimeout: number }): Promise<ProducerIdentity>;
+  addOffsetsToTxn(query: ProducerIdentity & { transactionalId: string; groupId: string }): Promise<unknown>;
+  addPartitionsToTxn(
+    query: ProducerIdentity & {
+      transactionalId: string;
+      topics: { topic: string; partitions: number[] }[];
+    },
+  ): Promise<unknown>;
+  endTxn(query: ProducerIdentity & { transactionalId: string; transactionResult: boolean }): Promise<unknown>;
   offsetFetch(query: {
     groupId: string;
     topics: { topic: string; partitions: { partition: number }[] }[];
@@ -29,13 +43,16 @@ export interface Broker {
 
 /** The connections of one client and what it knows about the brokers. */
 export interface Cluster {
+  /** what it asks brokers about; nothing: all topics they have */
+  targetTopics: Set<string>;
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   addTargetTopic(topic: string): Promise<void>;
   refreshMetadata(): Promise<void>;
   findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[];
   findBroker(node: { nodeId: number }): Promise<Broker>;
-  findGroupCoordinator(group: { groupId: string }): Promise<Broker>;
+  /** @param query.coordinatorType of a group where it is missing */
+  findGroupCoordinator(query: { groupId: string; coordinatorType?: number }): Promise<Broker>;
   fetchTopicsOffset(
     topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
   ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
@@ -48,16 +65,34 @@ const CREATE_CLUSTER = 'private:Kafka:createCluster';
 
 /** A client of its own, with connections of its own. Offsets that it tells include those not committed yet. */
 export function clusterOf(kafka: Kafka): Cluster {
-  const symbol = Object.getOwnPropertySymbols(kafka).find(
-    ({ description }) => description === CREATE_CLUSTER,
-  );
-  const create = (kafka as unknown as Record<symbol, (options: unknown) => Cluster>)[symbol as symbol];
-  if (create === undefined) throw new Error('kafkajs is not of the version that this program is made for');
-  return create({
+  return creatorOf(kafka).create({
     metadataMaxAge: METADATA_AGE_MS_MAX,
     allowAutoTopicCreation: false,
     isolationLevel: READ_UNCOMMITTED,
   });
+}
+
+/**
+ * The same client, whose producers know of a topic. One that knows of none asks for all topics that the brokers have,
+ * and fails for as long as any partition of any of them has no leader, whoever that topic belongs to.
+ */
+export function clientFor(kafka: Kafka, topic: string): Kafka {
+  const { symbol, create } = creatorOf(kafka);
+  const createFor = (options: unknown) => {
+    const cluster = create(options);
+    cluster.targetTopics.add(topic);
+    return cluster;
+  };
+  return Object.create(kafka, { [symbol]: { value: createFor } }) as Kafka;
+}
+
+function creatorOf(kafka: Kafka): { symbol: symbol; create: (options: unknown) => Cluster } {
+  const symbol = Object.getOwnPropertySymbols(kafka).find(
+    ({ description }) => description === CREATE_CLUSTER,
+  ) as symbol;
+  const create = (kafka as unknown as Record<symbol, (options: unknown) => Cluster>)[symbol];
+  if (create === undefined) throw new Error('kafkajs is not of the version that this program is made for');
+  return { symbol, create };
 }
 
 interface FetchQuery {
@@ -73,6 +108,9 @@ interface FetchQuery {
 export const fetchRequest = require('kafkajs/src/protocol/requests/fetch/v11/request') as (
   query: FetchQuery,
 ) => unknown;
+
+/** Opens a connection as kafkajs does it of its own accord. */
+export const openSocket = (require('kafkajs/src/network/socketFactory') as () => ISocketFactory)();
 
 /** The error that a code of the protocol means. */
 export const { createErrorFromCode } = require('kafkajs/src/protocol/error') as {

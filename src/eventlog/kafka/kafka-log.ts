@@ -143,10 +143,10 @@ class KafkaLog implements KafkaEventLog {
     const name = topicName(this.#settings, topic);
     try {
       const admin = await this.#connected();
-      const [ends, [found]] = await Promise.all([
-        admin.fetchTopicOffsets(name),
-        admin.fetchOffsets({ groupId: groupName(this.#settings, group, topic), topics: [name] }),
-      ]);
+      // in turn: from the first on it knows of the topic, and need not ask for all that there are
+      const ends = await admin.fetchTopicOffsets(name);
+      const groupId = groupName(this.#settings, group, topic);
+      const [found] = await admin.fetchOffsets({ groupId, topics: [name] });
       const committed = new Map(
         found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]),
       );

@@ -7,7 +7,8 @@ import type { LogRecord, ProcessOptions } from '../port.js';
 import { explained, isFenced, isPassing } from './client.js';
 import { Committer } from './committer.js';
 import { latestStates } from './latest-states.js';
-import { type Fetched, PartitionReader } from './partition-reader.js';
+import { PartitionReader } from './partition-reader.js';
+import type { ReadRecords } from './record-batch.js';
 import { groupName, type KafkaSettings, topicName } from './settings.js';
 import { type KillPoint, Transactions } from './transactions.js';
 
@@ -72,8 +73,11 @@ async function stay({
   logger,
   at,
 }: LaneOptions): Promise<void> {
-  const { group, topic, handler } = processing;
-  const transactions = new Transactions(kafka, settings, { group, topic, partition }, at);
+  const { group, topic, handler, outputs } = processing;
+  const transactions = new Transactions(
+    { kafka, settings, logger, at },
+    { group, topic, partition, outputs },
+  );
   const events = new PartitionReader(kafka, topicName(settings, topic), topic, partition);
   try {
     await transactions.open();
@@ -151,6 +155,9 @@ async function consume(
   let idle_at = idle_ms === null ? Number.POSITIVE_INFINITY : performance.now() + idle_ms;
   const take = async (batch: readonly LogRecord[], next: number) => {
     const outputs = await guarded(() => handler.take(batch, partition));
+    const stray = outputs.find(({ topic }) => !processing.outputs.includes(topic));
+    if (stray !== undefined)
+      throw new HandlerFailure('', { cause: new Error(`outputs to ${stray.topic} were not announced`) });
     if (outputs.length > 0 || next !== position) await committer.add(outputs, next);
     position = next;
     if (idle_ms !== null) idle_at = performance.now() + idle_ms;
@@ -174,7 +181,7 @@ async function consume(
 }
 
 /** Its failure is heard of when it is waited for, if ever. */
-function fetching(events: PartitionReader, from: number, { framing }: KafkaSettings): Promise<Fetched> {
+function fetching(events: PartitionReader, from: number, { framing }: KafkaSettings): Promise<ReadRecords> {
   const coming = events.fetch(from, FETCH_WAIT_MS).then(async (fetched) => {
     const records = await framing?.incoming(fetched.records);
     return records === undefined ? fetched : { ...fetched, records };

@@ -15,11 +15,6 @@ const RETRY_MS = 100;
 /** beyond the time that the broker may wait for records */
 const ANSWER_TIMEOUT_MS = 30_000;
 
-export interface Fetched extends ReadRecords {
-  /** the offset after the last record there is, committed or not */
-  end: number;
-}
-
 export interface Bounds {
   /** of the oldest record that was not deleted */
   first: number;
@@ -74,7 +69,7 @@ export class PartitionReader {
    *
    * @throws MA_LOG_DAMAGED, errors of kafkajs; of type OFFSET_OUT_OF_RANGE when the offset was deleted
    */
-  async fetch(from: number, wait_ms: number, bytes_max = FETCH_BYTES_MAX): Promise<Fetched> {
+  async fetch(from: number, wait_ms: number, bytes_max = FETCH_BYTES_MAX): Promise<ReadRecords> {
     for (let tried = 0; ; tried++) {
       try {
         return await this.#fetch(from, wait_ms, bytes_max);
@@ -93,7 +88,7 @@ export class PartitionReader {
     }
   }
 
-  async #fetch(from: number, wait_ms: number, bytes_max: number): Promise<Fetched> {
+  async #fetch(from: number, wait_ms: number, bytes_max: number): Promise<ReadRecords> {
     const partitions = this.#cluster.findTopicPartitionMetadata(this.#name);
     const found = partitions.find(({ partitionId }) => partitionId === this.#partition);
     if (found === undefined) throw this.#missing();
@@ -117,10 +112,7 @@ export class PartitionReader {
     });
     if (answer.error_code !== 0) throw createErrorFromCode(answer.error_code);
     const place = { topic: this.#topic, partition: this.#partition, from };
-    return {
-      ...readRecordBatches(answer.record_batches, place, answer.aborted),
-      end: answer.high_watermark,
-    };
+    return readRecordBatches(answer.record_batches, place, answer.aborted);
   }
 
   #missing(): MigrationAuditError {

@@ -1,37 +1,49 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka, Producer, Transaction } from 'kafkajs';
+import type { Logger } from 'pino';
 import { pause } from '../../waiting/pause.js';
-import type { Output, Topic } from '../port.js';
+import type { Output } from '../port.js';
+import { whenNotBusy } from './busy.js';
+import { kafkaClient } from './client.js';
+import { clientFor } from './internals.js';
+import { Losses } from './losses.js';
 import { inBatches, PRODUCER, sendOptions, topicMessages } from './produce.js';
 import { groupName, type KafkaSettings, topicName, transactionName } from './settings.js';
+import { type Input, takeOver } from './take-over.js';
 
 /** A transaction is begun when all of it is there: it takes as long as the brokers need. */
 const TRANSACTION_TIMEOUT_MS = 60_000;
 const ABORT_TIMEOUT_MS = 5_000;
-/** until the brokers have finished what they confirmed of the last transaction */
-const BUSY_RETRIES = 200;
-const BUSY_MS_MAX = 50;
+/** after it was confirmed, a transaction has its marks by then */
+const MARKS_WRITTEN_MS = 60_000;
 
 /** Where a kill or a stop is worth a test; production passes nothing. */
 export type KillPoint = 'before-transaction' | 'after-position' | 'before-commit' | 'after-commit';
 
+export interface TransactionsClient {
+  kafka: Kafka;
+  settings: KafkaSettings;
+  logger: Logger;
+  at: (point: KillPoint) => void;
+}
+
 /** Writes the outputs of one input partition with its new position: all or nothing, and for the latest owner alone. */
 export class Transactions {
   readonly #settings: KafkaSettings;
-  readonly #input: { group: string; topic: Topic; partition: number };
+  readonly #losses = new Losses();
+  /** when the last one was confirmed; null before there was one */
+  #confirmed_ms: number | null = null;
+  readonly #kafka: Kafka;
+  readonly #input: Input;
   readonly #producer: Producer;
   readonly #at: (point: KillPoint) => void;
 
-  constructor(
-    kafka: Kafka,
-    settings: KafkaSettings,
-    input: { group: string; topic: Topic; partition: number },
-    at: (point: KillPoint) => void,
-  ) {
+  constructor({ kafka, settings, logger, at }: TransactionsClient, input: Input) {
     this.#at = at;
+    this.#kafka = kafka;
     this.#settings = settings;
     this.#input = input;
-    this.#producer = kafka.producer({
+    const watched = kafkaClient(settings, logger, this.#losses.openSocket);
+    this.#producer = clientFor(watched, topicName(settings, input.topic)).producer({
       ...PRODUCER,
       transactionalId: transactionName(settings, input.group, input.topic, input.partition),
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
@@ -40,6 +52,7 @@ export class Transactions {
 
   /** From here on nobody else can commit for this partition, and what was left open is aborted. */
   async open(): Promise<void> {
+    await takeOver(this.#kafka, this.#settings, this.#input);
     await this.#producer.connect();
     const none = await this.#producer.transaction();
     await none.abort();
@@ -71,7 +84,9 @@ export class Transactions {
           topicMessages: topicMessages(this.#settings, batch, partition),
         });
       this.#at('before-commit');
+      this.#refuseAfterLoss();
       await transaction.commit();
+      this.#confirmed_ms = performance.now();
       this.#at('after-commit');
     } catch (error) {
       await abort(transaction);
@@ -79,24 +94,19 @@ export class Transactions {
     }
   }
 
+  /**
+   * Brokers may write the marks of a confirmed transaction later, and forget some when they are killed before (see
+   * `takeOver`). Another commit would then leave outputs behind that nobody sees; so the partition is taken over anew.
+   */
+  #refuseAfterLoss(): void {
+    if (this.#confirmed_ms === null) return;
+    const after_ms = this.#losses.last_ms - this.#confirmed_ms;
+    if (after_ms >= 0 && after_ms < MARKS_WRITTEN_MS)
+      throw new Error('a connection was lost after the last transaction, which may not be there as a whole');
+  }
+
   async close(): Promise<void> {
     await this.#producer.disconnect();
-  }
-}
-
-/**
- * A broker confirms a transaction before all its marks are written, and refuses the next one for as long; some
- * milliseconds, which kafkajs would not wait for here, and would wait far too long elsewhere.
- */
-async function whenNotBusy(run: () => Promise<void>): Promise<void> {
-  for (let tried = 0; ; tried++) {
-    try {
-      return await run();
-    } catch (error) {
-      if ((error as { type?: string }).type !== 'CONCURRENT_TRANSACTIONS' || tried >= BUSY_RETRIES)
-        throw error;
-      await sleep(Math.min(1 + tried, BUSY_MS_MAX));
-    }
   }
 }
 

@@ -98,15 +98,15 @@ describeWithKafka(`a fleet in trouble, seed ${SEED} (CHAOS_SEED)`, { timeout: 30
   }, async () => {
     // which of them has the partitions after each return of the broker is theirs to settle
     const both = [copier(), copier()];
-    await tookMore(both);
+    await tookMore(both, PARTITIONS);
     await broker.kill();
     await sleep(BROKER_AWAY_MS);
     await broker.restart();
-    await tookMore(both);
+    await tookMore(both, PARTITIONS);
     expect(source.failures).toBeGreaterThan(0);
     await broker.stop();
     await broker.restart();
-    await tookMore(both);
+    await tookMore(both, PARTITIONS);
     await expectNoAnomaly();
   });
 });

@@ -31,6 +31,7 @@ try {
     batch_records_max: 50,
     batch_bytes_max: 1 << 20,
     idle_ms: null,
+    outputs: ['timeline', 'state'],
     handler: copying(String(process.pid), say),
   });
 } catch (error) {

@@ -27,8 +27,9 @@ export class Copier {
     lines.on('line', (line) => this.lines.push(line));
   }
 
-  said(word: string): string[] {
-    return this.lines.filter((line) => line.startsWith(word));
+  /** @param after this many lines */
+  said(word: string, after = 0): string[] {
+    return this.lines.slice(after).filter((line) => line.startsWith(word));
   }
 
   async until(word: string, count = 1): Promise<void> {
@@ -128,11 +129,18 @@ export async function verdictOn(
 /** A group may lose its members one after the other, and each then waits before it joins again. */
 const PATIENCE_MS = 150_000;
 
-/** The group goes on, whoever of them it is. */
-export async function tookMore(copiers: readonly Copier[], batches = 10): Promise<void> {
-  const took = () => copiers.reduce((sum, each) => sum + each.said('took').length, 0);
-  const before = took();
-  await eventually(`${batches} more batches taken`, async () => took() >= before + batches);
+/** The group goes on: every partition is read further, and every member, of which there are no more, has a part in it. */
+export async function tookMore(copiers: readonly Copier[], partitions: number, batches = 4): Promise<void> {
+  const before = copiers.map((copier) => copier.lines.length);
+  const tookSince = () => copiers.map((copier, index) => copier.said('took', before[index]));
+  await eventually(`${batches} more batches of each partition, and by each member`, async () => {
+    const took = tookSince();
+    if (took.some((lines) => lines.length < batches)) return false;
+    const byPartition = took.flat().map((line) => Number(line.split(' ')[1]));
+    return Array.from({ length: partitions }, (_, partition) => partition).every(
+      (partition) => byPartition.filter((each) => each === partition).length >= batches,
+    );
+  });
 }
 
 export async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {

@@ -75,6 +75,7 @@ describeWithKafka('a reply that was lost', () => {
       batch_records_max: 10,
       batch_bytes_max: 1 << 20,
       idle_ms: null,
+      outputs: ['timeline', 'state'],
       handler: copying('only', (...words) => said.push(words.join(' '))),
     });
     if (kind === 22) proxy.lose(kind, LOST);

@@ -93,6 +93,16 @@ describe('a record batch', () => {
 });
 
 describe('an answer to a fetch', () => {
+  it('holds no topic where a quota has the client wait, which is no damage', () => {
+    const throttled = Buffer.alloc(14);
+    throttled.writeInt32BE(500, 0);
+    expect(readFetchResponse(throttled)).toEqual({
+      error_code: 0,
+      aborted: [],
+      record_batches: Buffer.alloc(0),
+    });
+  });
+
   it('made of any bytes is read or refused, and nothing else', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
