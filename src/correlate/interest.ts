@@ -40,6 +40,16 @@ export class ImageInterest {
     this.wanted = null;
   }
 
+  /** What images were known by of which no event is kept (`FileKeys`). */
+  learnKeys(keys: readonly string[]): void {
+    for (const key of keys) {
+      const inode = key.lastIndexOf('#');
+      const isInode = inode >= 0 && /^\d+$/.test(key.slice(inode + 1));
+      this.imageNames.add(isInode ? hashOfInode(key.slice(inode + 1)) : hashOfName(key));
+    }
+    this.wanted = null;
+  }
+
   /** False only for a relabel that no verdict can rest on. */
   matters(event: Event): boolean {
     if (event.kind !== 'RelabelObserved') return true;
