@@ -127,12 +127,16 @@ function forwarding(
   };
 }
 
+const HOUR_US = 3_600_000_000;
+
 export function correlating(surroundings: RoleSurroundings, log: ProcessorLog): Stage {
   const { configuration, metrics, health, logger } = surroundings;
   const { correlate, storage } = configuration();
   const options = {
     correlator: { sharedPaths: storage.shared_paths, localPaths: storage.local_paths },
     batch_events_max: correlate.batch_events_max,
+    keep_settled_us: correlate.keep_settled_h * HOUR_US,
+    state_bytes_max: correlate.state_bytes_max,
   };
   return {
     run: (signal) => correlateRole({ log, options, metrics, health, logger, signal }),

@@ -32,6 +32,13 @@ interface Node {
   told: string;
 }
 
+/** A file with its users and the calls on it. */
+export interface UsedFile {
+  key: string;
+  uses: ReadonlyMap<Family, readonly ImageUse[]>;
+  calls: ReadonlySet<FileCall>;
+}
+
 /** Images of which nothing says where they lie are one file that no key leads to. */
 const NOWHERE = '';
 
@@ -170,6 +177,28 @@ export class FileIndex {
     for (const key of this.statedBy.get(family)?.keys() ?? [])
       for (const call of this.nodes.get(this.find(key))?.calls ?? []) calls.add(call);
     return calls;
+  }
+
+  /** Everything that the files of a family are known by. */
+  keysOf(family: Family): Set<string> {
+    const keys = new Set(this.statedBy.get(family)?.keys());
+    for (const { keys: others } of this.callsOf(family)) for (const key of others) keys.add(key);
+    return keys;
+  }
+
+  /** What a file can be known by that a call is on, best first. */
+  keysOfCall(event: FileEvent): readonly string[] {
+    return this.keys.ofEvent(event.host, event);
+  }
+
+  /** Does a guest use a file that is known by any of these? */
+  isUsed(keys: readonly string[]): boolean {
+    return keys.some((key) => (this.nodes.get(this.find(key))?.uses.size ?? 0) > 0);
+  }
+
+  /** Files that guests use, each with all calls on it. */
+  *used(): Iterable<UsedFile> {
+    for (const [key, { uses, calls }] of this.nodes) if (uses.size > 0) yield { key, uses, calls };
   }
 
   /** All calls on the file of a call, itself among them. */

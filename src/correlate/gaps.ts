@@ -40,20 +40,32 @@ export class Gaps {
   readonly list: readonly Gap[];
   /** times in which the order of events is not known: anything could be missing where it is asked about */
   private readonly unsettled: readonly Unsettled[];
+  /** up to here every stream can have held more than is here; µs */
+  private readonly letGoUntil_us: number;
   private beginnings: number[] | null = null;
   private readonly reaches = new Map<Stream, Reach>();
 
-  constructor(list: readonly Gap[], unsettled: readonly Unsettled[] = []) {
+  constructor(
+    list: readonly Gap[],
+    unsettled: readonly Unsettled[] = [],
+    letGoUntil_us = Number.NEGATIVE_INFINITY,
+  ) {
     this.list = list;
     this.unsettled = unsettled;
+    this.letGoUntil_us = letGoUntil_us;
+  }
+
+  /** The same holes, and one from the beginning to a time in which events were let go. */
+  withLetGo(until_us: number): Gaps {
+    return new Gaps(this.list, this.unsettled, until_us);
   }
 
   /** How far the holes of a stream reach that begin at or before a time; -Infinity when there is none. */
   hiddenUntil(stream: Stream, at_us: number): number {
-    if (this.list.length === 0 && this.unsettled.length === 0) return Number.NEGATIVE_INFINITY;
+    if (this.list.length === 0 && this.unsettled.length === 0) return this.letGoUntil_us;
     const { from, until } = getOrMake(this.reaches, stream, () => this.reachOf(stream));
     const after = lowerBound(from, (each) => each <= at_us);
-    return until[after - 1] ?? Number.NEGATIVE_INFINITY;
+    return Math.max(until[after - 1] ?? Number.NEGATIVE_INFINITY, this.letGoUntil_us);
   }
 
   /** Could anything of the stream be missing, at any time? */

@@ -5,6 +5,7 @@ import { compareEntries, type Entry, insertSorted, lowerBound } from './entry.js
 import { Gaps, gapsOf, isOpenEnd } from './gaps.js';
 import { type HostFacts, mergeFacts } from './host-facts.js';
 import { type HostRecord, START_FOLLOWS_US } from './host-record.js';
+import type { HostRemains } from './remains.js';
 import { StreamLog } from './stream-log.js';
 
 /** What became different for guests that the new events do not name. */
@@ -51,7 +52,7 @@ export class HostLog {
   readonly gapEntries: Entry[] = [];
   /** where streams ended, and the event by which each was heard again */
   private readonly heardAgain = new Map<Entry, Entry | null>();
-  private readonly factEntries: Entry[] = [];
+  readonly factEntries: Entry[] = [];
   private readonly logs = new Map<Stream, StreamLog>();
   /** time up to which each stream is complete; µs */
   private readonly complete_us = new Map<Stream, number>();
@@ -65,8 +66,13 @@ export class HostLog {
   private firstStamp_us = Number.POSITIVE_INFINITY;
   private lastStamp_us = Number.NEGATIVE_INFINITY;
 
-  constructor(host: string) {
+  private readonly letGo: HostRemains | null;
+
+  constructor(host: string, letGo: HostRemains | null = null) {
     this.host = host;
+    this.letGo = letGo;
+    this.saidByHypervisor = letGo?.isHypervisor ?? false;
+    if (letGo?.first_us != null) this.firstStamp_us = letGo.first_us;
   }
 
   get size(): number {
@@ -302,7 +308,7 @@ export class HostLog {
     const isStamped = this.lastStamp_us >= this.firstStamp_us;
     return {
       host: this.host,
-      events: this.size,
+      events: this.size + (this.letGo?.events ?? 0),
       first_us: isStamped ? this.firstStamp_us : null,
       last_us: isStamped ? this.lastStamp_us : null,
       gaps: this.gaps.list.map((gap) => ({

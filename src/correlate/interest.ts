@@ -1,5 +1,6 @@
 import type { ByteText } from '../domain/byte-text.js';
 import type { AccessDenied, Event, EventOf, RelabelObserved } from '../events/event.js';
+import { isInodeKey } from './file-keys.js';
 
 /**
  * Which relabels can concern a guest's image, told before anything is correlated, in memory that does not grow with
@@ -34,6 +35,14 @@ export class ImageInterest {
         }
         break;
       // the rest names no file that a relabel could be tied by
+    }
+  }
+
+  /** What images were known by of which no event is kept (`FileKeys`). */
+  learnKeys(keys: readonly string[]): void {
+    for (const key of keys) {
+      const id = key.slice(key.lastIndexOf('\0') + 1);
+      this.mark(isInodeKey(key) ? hashOfInode(id) : hashOfName(id), WANTED);
     }
   }
 
