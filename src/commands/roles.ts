@@ -1,5 +1,6 @@
 import { collectHost } from '../collect/collect-host.js';
 import type { Configuration } from '../config/schema.js';
+import { BackOff } from '../domain/back-off.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import { FORWARD_GROUP, forward } from '../eventlog/forward.js';
 import type { EventLog, ProcessorLog, Topic } from '../eventlog/port.js';
@@ -11,6 +12,7 @@ import { correlateRole } from '../stream/correlate-role.js';
 import { CORRELATE_GROUP } from '../stream/processor.js';
 import { storeRole } from '../stream/store-role.js';
 import { STORE_GROUP } from '../stream/store-writer.js';
+import { pause } from '../waiting/pause.js';
 import { onKafka, openKafka, openLocal } from './event-log.js';
 import { type ReadingGroup, showLog } from './own-log.js';
 import { type RoleSurroundings, runStages, type Stage } from './role.js';
@@ -25,7 +27,8 @@ export async function runOnOneMachine(surroundings: RoleSurroundings): Promise<v
     throw new MigrationAuditError('MA_CONFIG', 'event_log.kind', `it is ${event_log.kind}`, {
       hint: 'run keeps its events in the data directory: use collect, correlate and store with Kafka',
     });
-  const log = await openLocal(configuration, false);
+  const log = await openedSpool(surroundings);
+  if (log === null) return;
   try {
     await runStages(surroundings.signal, [
       collecting(surroundings, log),
@@ -45,7 +48,8 @@ export async function runOnOneMachine(surroundings: RoleSurroundings): Promise<v
 export async function collectForFleet(surroundings: RoleSurroundings): Promise<void> {
   const configuration = surroundings.configuration();
   const { event_log, host } = configuration;
-  const spool = await openLocal(configuration, false);
+  const spool = await openedSpool(surroundings);
+  if (spool === null) return;
   const kafka = event_log.kind === 'kafka' ? await openKafka(event_log, host, surroundings.logger) : null;
   const groups: ReadingGroup[] = kafka === null ? [] : [{ group: FORWARD_GROUP, topic: 'events' }];
   try {
@@ -58,6 +62,33 @@ export async function collectForFleet(surroundings: RoleSurroundings): Promise<v
     await kafka?.close();
     await spool.close();
   }
+}
+
+const OPEN_RETRY = { first_ms: 200, most_ms: 5_000 };
+const PASSING: ReadonlySet<string> = new Set(['MA_LOG_FULL', 'MA_LOG_WRITE']);
+
+/** While the disk does not let the log be opened it waits, as it does when that happens later. Null when aborted first. */
+async function openedSpool({
+  configuration,
+  health,
+  logger,
+  signal,
+}: RoleSurroundings): Promise<Awaited<ReturnType<typeof openLocal>> | null> {
+  const condition = health.condition('event-log-open', 'is opening the event log');
+  const backOff = new BackOff({ ...OPEN_RETRY, seed: `open ${process.pid}` });
+  while (!signal.aborted) {
+    try {
+      const log = await openLocal(configuration(), false);
+      condition.ready();
+      return log;
+    } catch (error) {
+      if (!(error instanceof MigrationAuditError && PASSING.has(error.code))) throw error;
+      logger.error({ err: error }, 'the event log cannot be opened; trying again');
+      condition.notReady(`${error.message} (${error.where})`);
+      await pause(backOff.next(), signal);
+    }
+  }
+  return null;
 }
 
 /** The cluster's events on Kafka into conclusions on Kafka. */
