@@ -94,6 +94,7 @@ const SYSTEM_ERRORS: Record<string, string> = {
   ENOTDIR: 'it is no directory',
   EPERM: 'operation not permitted',
   EIO: 'the disk reports an input/output error',
+  ESTALE: 'the server of its file system does not know it any more (stale file handle)',
 };
 
 async function openRegular(path: string): Promise<{ file: FileHandle; stats: BigIntStats }> {

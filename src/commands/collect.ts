@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { collectForFleet } from './collect-role.js';
 import type { Io, SetExit } from './io.js';
 import { roleCommand } from './role-command.js';
-import { collectForFleet } from './roles.js';
 
 export function collectCommand(io: Io, setExit: SetExit): Command {
   return roleCommand(io, setExit, {

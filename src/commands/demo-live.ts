@@ -17,10 +17,11 @@ import { STORE_GROUP } from '../stream/store-writer.js';
 import { Health } from '../telemetry/health.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import { pause } from '../waiting/pause.js';
+import { isCaughtUp } from './collect-role.js';
 import { openLocal, silent } from './event-log.js';
 import type { Io } from './io.js';
 import { type RoleSurroundings, runStages } from './role.js';
-import { correlating, isCaughtUp, storing } from './roles.js';
+import { correlating, storing } from './roles.js';
 import { version } from './version.js';
 
 /** A recorded fleet, played into what `run` puts together: event log, processor, store. */

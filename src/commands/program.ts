@@ -1,18 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { MigrationAuditError } from '../domain/errors.js';
-import { collectCommand } from './collect.js';
-import { configCommand } from './config.js';
-import { correlateCommand } from './correlate.js';
-import { deadLettersCommand } from './dead-letters.js';
-import { demoCommand } from './demo.js';
-import { doctorCommand } from './doctor.js';
-import { findingsCommand } from './findings.js';
 import { EXIT, type Io, reportError, type SetExit } from './io.js';
-import { replayCommand } from './replay.js';
-import { runCommand } from './run.js';
-import { storeCommand } from './store.js';
-import { timelineCommand } from './timeline.js';
-import { topicsCommand } from './topics.js';
 import { version } from './version.js';
 
 /**
@@ -22,7 +10,7 @@ import { version } from './version.js';
  */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let exit: number = EXIT.nothingFound;
-  const program = programFor(io, (code) => {
+  const program = await programFor(io, argv[0], (code) => {
     exit = code;
   });
   try {
@@ -34,22 +22,23 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-const COMMANDS = [
-  replayCommand,
-  findingsCommand,
-  timelineCommand,
-  runCommand,
-  collectCommand,
-  correlateCommand,
-  storeCommand,
-  configCommand,
-  doctorCommand,
-  topicsCommand,
-  deadLettersCommand,
-  demoCommand,
-];
+/** In the order of the help. A command is loaded when it is asked for: most of the program is for the others. */
+const COMMANDS = {
+  replay: async () => (await import('./replay.js')).replayCommand,
+  findings: async () => (await import('./findings.js')).findingsCommand,
+  timeline: async () => (await import('./timeline.js')).timelineCommand,
+  run: async () => (await import('./run.js')).runCommand,
+  collect: async () => (await import('./collect.js')).collectCommand,
+  correlate: async () => (await import('./correlate.js')).correlateCommand,
+  store: async () => (await import('./store.js')).storeCommand,
+  config: async () => (await import('./config.js')).configCommand,
+  doctor: async () => (await import('./doctor.js')).doctorCommand,
+  topics: async () => (await import('./topics.js')).topicsCommand,
+  'dead-letters': async () => (await import('./dead-letters.js')).deadLettersCommand,
+  demo: async () => (await import('./demo.js')).demoCommand,
+} as const satisfies Record<string, () => Promise<(io: Io, setExit: SetExit) => Command>>;
 
-function programFor(io: Io, setExit: SetExit): Command {
+async function programFor(io: Io, asked: string | undefined, setExit: SetExit): Promise<Command> {
   const program = new Command('migration-audit')
     .description(
       'Finds who took a running guest’s disk away: reads the logs of hypervisors that migrate guests to each ' +
@@ -72,8 +61,15 @@ function programFor(io: Io, setExit: SetExit): Command {
     })
     .exitOverride()
     .addHelpText('after', EPILOGUE);
-  for (const command of COMMANDS) program.addCommand(withSettingsOf(program, command(io, setExit)));
+  for (const load of asked !== undefined && isCommand(asked) ? [COMMANDS[asked]] : Object.values(COMMANDS)) {
+    const command = await load();
+    program.addCommand(withSettingsOf(program, command(io, setExit)));
+  }
   return program;
+}
+
+function isCommand(name: string): name is keyof typeof COMMANDS {
+  return Object.hasOwn(COMMANDS, name);
 }
 
 /** Commands are made before they have a parent, and so are their own commands. */

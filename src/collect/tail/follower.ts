@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import { basename } from 'node:path';
+import { MigrationAuditError } from '../../domain/errors.js';
 import { readFailure } from '../file-bytes.js';
 import { NEWLINE } from '../line-bytes.js';
 import { beginsAs, type Fingerprint, fingerprint } from './fingerprint.js';
@@ -47,6 +48,8 @@ export type Step =
 const PASSED_MAX = 100;
 /** So many looks in a row an old file may be unreadable before it is passed over: minutes, at the slowest pace. */
 const LOOKS_MAX = 240;
+/** So many where it is its bytes that are no good, unless it is still being packed. */
+const LOOKS_AT_BYTES_MAX = 8;
 /** Whoever wrote to a file that has a successor has changed over after so many looks that found nothing. */
 const EMPTY_LOOKS = 2;
 const LINE_BYTES_MAX = 64 * 1024;
@@ -266,7 +269,8 @@ export class Follower {
   /** The log itself is waited for; an old file only for a while. */
   #unreadable(generation: Generation, failure: unknown): Step {
     const problem = this.#problem(failure);
-    if (generation.isCurrent || ++this.#failedLooks < LOOKS_MAX) return problem;
+    const looks_max = isOfBytes(failure) ? LOOKS_AT_BYTES_MAX : LOOKS_MAX;
+    if (generation.isCurrent || ++this.#failedLooks < looks_max) return problem;
     this.#failedLooks = 0;
     this.#skipped.add(keyOf(generation));
     const { message } = readFailure(generation.path, failure);
@@ -366,6 +370,13 @@ function isSame(one: { dev: string; ino: string }, other: { dev: string; ino: st
 
 function keyOf({ dev, ino }: Generation): string {
   return `${dev}:${ino}`;
+}
+
+/** It was not the system that refused to read. */
+function isOfBytes(failure: unknown): boolean {
+  return (
+    failure instanceof MigrationAuditError && !('syscall' in ((failure.cause as object | undefined) ?? {}))
+  );
 }
 
 function hasBytes({ isRegular, size_bytes }: Generation): boolean {

@@ -97,6 +97,8 @@ class PlainFile implements OpenedFile {
     const size = Number(stats.size);
     if (size < this.read_to) return { kind: 'rewritten' };
     if (size === this.read_to && stats.mtimeNs === this.#changed_ns) return { kind: 'end' };
+    if (this.read_to < this.#head.length && !bytesAt(this.#fd, 0, this.#head.length).equals(this.#head))
+      return { kind: 'rewritten' };
     // What was read last is read once more: a file can be cut and written anew between two looks.
     const again = this.#tail.length;
     const bytes = bytesAt(this.#fd, this.read_to - again, again + Math.min(size - this.read_to, CHUNK_BYTES));

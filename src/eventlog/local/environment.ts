@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { MigrationAuditError } from '../../domain/errors.js';
 import { checked, nameKey, seal } from './layout.js';
+import { passingRefusal, text } from './refusal.js';
 
 export type Table = Database<Buffer, Buffer>;
 
@@ -40,7 +41,7 @@ export function openEnvironment(directory: string, bytes_max: number, readOnly: 
       mapSize: Math.ceil(Math.max(MAP_BYTES_MIN, bytes_max * MAP_OVERHEAD) / 2 ** 20) * 2 ** 20,
     });
   } catch (cause) {
-    throw new MigrationAuditError('MA_LOG_FORMAT', directory, text(cause), { cause });
+    throw notOpened(directory, cause, readOnly);
   }
   try {
     checkTables(root, directory);
@@ -53,9 +54,14 @@ export function openEnvironment(directory: string, bytes_max: number, readOnly: 
     return environment;
   } catch (cause) {
     void root.close();
-    if (cause instanceof MigrationAuditError) throw cause;
-    throw new MigrationAuditError('MA_LOG_FORMAT', directory, text(cause), { cause });
+    throw notOpened(directory, cause, readOnly);
   }
+}
+
+export function notOpened(directory: string, cause: unknown, readOnly: boolean): MigrationAuditError {
+  if (cause instanceof MigrationAuditError) return cause;
+  const passing = readOnly ? null : passingRefusal(directory, cause);
+  return passing ?? new MigrationAuditError('MA_LOG_FORMAT', directory, text(cause), { cause });
 }
 
 /** Tables that the file's first page counts and that are not found have been lost; opening them would make them anew. */
@@ -116,8 +122,4 @@ function bornAt(pid: number): string | null {
   } catch {
     return null;
   }
-}
-
-export function text(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -31,7 +31,7 @@ import type {
   Topic,
 } from '../port.js';
 import { TOPICS } from '../port.js';
-import { closeEnvironment, type Environment, openEnvironment, text } from './environment.js';
+import { closeEnvironment, type Environment, notOpened, openEnvironment } from './environment.js';
 import { sizeOf } from './layout.js';
 import { Ledger, refuseBeyond } from './ledger.js';
 import { processTopic, recordsOf, Wake } from './reader.js';
@@ -49,14 +49,14 @@ export interface LocalLogOptions {
   at?: (point: KillPoint) => void;
 }
 
-/** @throws MA_LOG_IN_USE, MA_LOG_FORMAT, MA_LOG_DAMAGED */
+/** @throws MA_LOG_IN_USE, MA_LOG_FORMAT, MA_LOG_DAMAGED; MA_LOG_FULL and MA_LOG_WRITE, which pass */
 export function openLocalLog(options: LocalLogOptions): EventLog {
   let directory = options.directory;
   try {
-    if (options.readOnly !== true) mkdirSync(directory, { recursive: true, mode: 0o750 });
+    if (options.readOnly !== true) makeDirectory(directory);
     directory = realpathSync(directory);
   } catch (cause) {
-    throw new MigrationAuditError('MA_LOG_FORMAT', directory, text(cause), { cause });
+    throw notOpened(directory, cause, options.readOnly === true);
   }
   const environment = openEnvironment(directory, options.bytes_max, options.readOnly === true);
   try {
@@ -66,6 +66,16 @@ export function openLocalLog(options: LocalLogOptions): EventLog {
     throw error;
   }
   return new LocalLog(environment, { ...options, directory });
+}
+
+function makeDirectory(path: string): void {
+  const mode = 0o750;
+  try {
+    mkdirSync(path, { recursive: true, mode });
+  } catch {
+    // of a read-only file system the recursive one says ENOENT
+    mkdirSync(path, { mode });
+  }
 }
 
 class LocalLog implements EventLog {

@@ -1,9 +1,6 @@
-import { statfsSync } from 'node:fs';
 import { MigrationAuditError } from '../../domain/errors.js';
-import { type Environment, text } from './environment.js';
-
-/** a transaction of any size needs some pages beside its own */
-const ROOM_BYTES_MIN = 1 << 20;
+import type { Environment } from './environment.js';
+import { writeRefusal } from './refusal.js';
 
 /** Where a kill is worth a test; production passes nothing. */
 export type KillPoint = 'before-transaction' | 'before-commit' | 'after-commit' | 'after-acknowledge';
@@ -67,7 +64,7 @@ export class Writer {
       });
       this.#at('after-commit');
     } catch (cause) {
-      const error = this.#explained(cause);
+      const error = writeRefusal(this.#directory, cause);
       for (const { reject } of waiting) reject(error);
       return;
     }
@@ -75,19 +72,6 @@ export class Writer {
     this.#at('after-acknowledge');
     this.#committed();
   }
-
-  #explained(cause: unknown): unknown {
-    if (cause instanceof MigrationAuditError) return cause;
-    const isFull = /MAP_FULL|ENOSPC|No space left/.test(text(cause)) || hasNoRoom(this.#directory);
-    const code = isFull ? 'MA_LOG_FULL' : 'MA_LOG_WRITE';
-    return new MigrationAuditError(code, this.#directory, text(cause), { cause });
-  }
-}
-
-/** LMDB calls a write that a full disk cut short an input/output error. */
-function hasNoRoom(directory: string): boolean {
-  const { bavail, bsize } = statfsSync(directory);
-  return bavail * bsize < ROOM_BYTES_MIN;
 }
 
 /** A refusal concerns its caller alone; any other failure ends the transaction. */

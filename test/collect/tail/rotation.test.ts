@@ -18,7 +18,9 @@ import { RotatingWriter } from './rotating-writer.js';
 const CAPTURES = new URL('../../golden/captures/', import.meta.url).pathname;
 const NOBODY_COUNTS = { read: () => {}, foreign: () => {}, rejected: () => {} };
 const GARBAGE = Buffer.from('type=SYSCALL msg=audit(nonsense): \xff\xfe\n', 'latin1');
-const SEEDS = [...Array(40).keys(), Math.floor(Math.random() * 2 ** 31)];
+/** that of a file which was copied and cut between the looks at its beginning and at its bytes */
+const KEPT_SEEDS = [1623765260];
+const SEEDS = [...KEPT_SEEDS, ...Array(40).keys(), Math.floor(Math.random() * 2 ** 31)];
 
 /** What is durable of a log that is followed, killed and followed again. */
 class Follows {

@@ -80,7 +80,7 @@ export async function ended(child: ChildProcess): Promise<void> {
   await once(child, 'exit', { signal: AbortSignal.timeout(2 * LIMIT_MS) });
 }
 
-async function textOf(stream: NodeJS.ReadableStream | null): Promise<string> {
+export async function textOf(stream: NodeJS.ReadableStream | null): Promise<string> {
   let text = '';
   for await (const chunk of stream ?? []) text += chunk.toString();
   return text;

@@ -95,9 +95,10 @@ export class Stage {
     await this.mark();
   }
 
-  async restartLibvirt(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  async restartLibvirt(signal: 'SIGTERM' | 'SIGKILL', meanwhile = async () => {}): Promise<void> {
     const { libvirt } = this.hypervisor;
     await libvirt.stop(signal);
+    await meanwhile();
     await libvirt.start();
     await libvirt.listen(VIRSH_LOG);
   }
