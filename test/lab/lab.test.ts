@@ -30,13 +30,15 @@ const TIMEOUT_MS = 60_000;
 for (const [name, make] of Object.entries(ALL)) {
   describe(name, () => {
     it('is told as it was', async () => {
-      const { lab, causes = [], unproved = 0, doubted = 0, ownerOpen = false } = make();
+      const { lab, causes = [], unproved = 0, untold = 0, doubted = 0, ownerOpen = false } = make();
       const report = await reportOn(lab.capture());
       const told = relabelsOf(report);
       const violations = lab.calls.filter(({ violation }) => violation);
       const proved = violations.filter((call) => told.get(keyOf(call))?.verdict === 'violation');
       expect(soundness(lab, report)).toEqual([]);
       expect(violations.length - proved.length).toBe(unproved);
+      // what cannot be proved is told all the same
+      expect(violations.filter((call) => !told.has(keyOf(call))).length).toBe(untold);
       for (const call of ownerOpen ? [] : proved)
         expect([keyOf(call), told.get(keyOf(call))?.owner]).toEqual([keyOf(call), call.owner]);
       const inDoubt = lab.calls.filter(

@@ -13,6 +13,8 @@ export interface Scenario {
   causes?: string[];
   /** violations that the records do not prove, and legitimate calls that they leave in doubt */
   unproved?: number;
+  /** of these, calls of which too little was recorded to tie them to a file */
+  untold?: number;
   doubted?: number;
   /** the records do not tell which of several hosts owned the guest */
   ownerOpen?: boolean;

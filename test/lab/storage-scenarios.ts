@@ -1,6 +1,7 @@
-import { Lab, type LabOptions } from './lab.js';
+import { Lab } from './lab.js';
 import type { Scenario, Variant } from './scenarios.js';
 import { admin, disk, top } from './steps.js';
+import type { LabOptions } from './world.js';
 
 /** A file system that libvirt knows to be shared, on one block device that has another name on each host. */
 const CLUSTERED: LabOptions['storages'] = [
@@ -134,6 +135,27 @@ export const STORAGE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     return { lab, causes: ['destination-config-mismatch', 'foreign-program'] };
   },
 
+  'device numbers of an earlier boot: labelled by name'(variant) {
+    const lab = new Lab({ hosts: { hostb: { uid: 0 } } }, variant);
+    const vm1 = lab.vm1();
+    lab.wait(4000);
+    lab.incomingFails(vm1, 'hosta', 'hostb');
+    lab.ioErrors(vm1, 'hosta', 2);
+    remounted(lab, 'hostb');
+    return { lab, unproved: 2 };
+  },
+
+  'device numbers of an earlier boot: taken by chown -R'(variant) {
+    const lab = new Lab({}, variant);
+    const vm1 = lab.vm1();
+    lab.wait(4000);
+    lab.chown('hosta', top(vm1), 64055, { by: admin(lab, 'hosta') });
+    lab.chown('hostb', top(vm1), 0, { by: admin(lab, 'hostb'), below: '/root' });
+    lab.ioErrors(vm1, 'hosta', 2);
+    remounted(lab, 'hostb');
+    return { lab, unproved: 1 };
+  },
+
   'a local disk beside the shared one, given back by each side'(variant) {
     const lab = new Lab({}, variant);
     const vm1 = lab.guest('vm1', [[lab.file('vm1.raw')], [lab.file('scratch.raw', { storage: 'local' })]]);
@@ -145,3 +167,12 @@ export const STORAGE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     return { lab };
   },
 };
+
+/** Mounted once more before the mounts were looked at, so every device without a disk has another number. */
+function remounted(lab: Lab, host: string): void {
+  const { options } = lab.host(host);
+  options.mounts = (options.mounts ?? []).map((mount) => ({
+    ...mount,
+    dev: mount.dev.replace(/\d+$/, (minor) => String(Number(minor) + 100)),
+  }));
+}

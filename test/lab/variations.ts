@@ -261,7 +261,7 @@ export const VARIATIONS: Record<string, (variant?: Variant) => Scenario> = {
     };
     lab.incomingFails(vm1, 'hosta', 'hostb');
     lab.ioErrors(vm1, 'hosta', 2);
-    return { lab, causes: ['destination-config-mismatch'], unproved: 1 };
+    return { lab, causes: ['destination-config-mismatch'], unproved: 1, untold: 1 };
   },
 
   'chowns of which the SYSCALL record is lost'(variant) {
@@ -273,7 +273,7 @@ export const VARIATIONS: Record<string, (variant?: Variant) => Scenario> = {
       hostb.audit([cwdRecord('/'), pathRecord(file), proctitleRecord(caller.exe)]);
     lab.incomingFails(vm1, 'hosta', 'hostb');
     lab.ioErrors(vm1, 'hosta', 2);
-    return { lab, unproved: 2 };
+    return { lab, unproved: 2, untold: 2 };
   },
 
   'a read-only cdrom and a shareable disk of two guests'(variant) {
