@@ -1,5 +1,5 @@
 import { Lab } from './lab.js';
-import { controlRecord, machineIdRecord } from './records.js';
+import { controlRecord, machineIdRecord, serviceRecord } from './records.js';
 import type { Scenario, Variant } from './scenarios.js';
 import { admin, handOver, top } from './steps.js';
 
@@ -51,6 +51,32 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     vm1.runsOn.add('hostb');
     lab.ioErrors(vm1, 'hostb', 3);
     return { lab, causes: ['source-cleanup-after-handover'] };
+  },
+
+  'the source’s daemon dies before it confirms, and the guest comes back while nothing is recorded'(variant) {
+    const lab = new Lab({}, variant);
+    const vm1 = lab.vm1();
+    const hosta = lab.host('hosta');
+    lab.wait(4000);
+    handOver(lab, vm1, 'hosta', 'hostb');
+    hosta.daemonGone('killed');
+    vm1.processOn.delete('hosta');
+    lab.wait(2000);
+    hosta.daemonBack();
+    lab.wait(3000);
+    lab.restore(vm1, 'hosta', false, 'init-vm1');
+    lab.ioErrors(vm1, 'hostb', 3);
+    lab.chown('hostb', top(vm1), 64055, { by: admin(lab, 'hostb') });
+    lab.wait(9000);
+    hear(lab, false);
+    lab.migrate(vm1, 'hostb', 'hosta');
+    lab.wait(2000);
+    hear(lab, true);
+    lab.ioErrors(vm1, 'hosta', 1);
+    hosta.audit([serviceRecord('START', 'virtlogd', true)]);
+    lab.host('hostb').audit([serviceRecord('START', 'virtlogd', true)]);
+    lab.migrations.splice(0, 1, 'hosta -> hostb: failed');
+    return { lab, unproved: 1 };
   },
 
   'the client of a managed migration goes away'(variant) {
@@ -220,6 +246,16 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     return { lab, causes: ['foreign-program'] };
   },
 };
+
+/** Whether anything is recorded on either hypervisor; the end of virsh's listeners stands in their logs. */
+function hear(lab: Lab, doesHear: boolean): void {
+  for (const name of ['hosta', 'hostb']) {
+    const machine = lab.host(name);
+    if (!doesHear && machine.connected) machine.listenersGo();
+    machine.connected = doesHear;
+    machine.isDeaf = !doesHear;
+  }
+}
 
 /** Nothing is logged any more, and no QEMU is left. */
 function losesPower(lab: Lab, guest: { runsOn: Set<string>; processOn: Set<string> }, host: string): void {
