@@ -5,6 +5,7 @@ import { readCapture } from '../golden/read-capture.js';
 import { type Tree, temporaryDirectory } from '../replay/temporary-directory.js';
 import { CALL_SCENARIOS } from './call-scenarios.js';
 import { FAILURE_SCENARIOS } from './failure-scenarios.js';
+import { HOST_SCENARIOS } from './host-scenarios.js';
 import type { Lab } from './lab.js';
 import { NAME_SCENARIOS } from './name-scenarios.js';
 import { SCENARIOS, type Variant } from './scenarios.js';
@@ -22,6 +23,7 @@ const ALL = {
   ...NAME_SCENARIOS,
   ...FAILURE_SCENARIOS,
   ...CALL_SCENARIOS,
+  ...HOST_SCENARIOS,
 };
 
 /** Time enough for all readings of one scenario on a busy machine. */

@@ -61,7 +61,7 @@ export class Lab extends LabWorld {
         );
         continue;
       }
-      const labels = this.selinux !== 'Disabled' && (this.labelled || file.storage === 'local');
+      const labels = this.usesSelinux(host) && (this.labelled || file.storage === 'local');
       if (labels) this.setfilecon(host, file, 'system_u:object_r:virt_image_t:s0', { by });
       if (this.leavesOwners) continue;
       machine.journal(

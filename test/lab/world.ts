@@ -36,7 +36,6 @@ export class LabWorld {
   readonly migrations: string[] = [];
   readonly labelled: boolean;
   readonly leavesOwners: boolean;
-  protected readonly selinux: NonNullable<HostOptions['selinux']>;
   private draws = 0;
   private inodes = 90;
 
@@ -51,7 +50,6 @@ export class LabWorld {
     variant: HostOptions & { hosts?: Record<string, HostOptions> } = {},
   ) {
     const { hosts: each = {}, ...all } = variant;
-    this.selinux = selinux;
     this.labelled = labelled;
     this.leavesOwners = leavesOwners;
     const names = [
@@ -134,11 +132,15 @@ export class LabWorld {
     );
   }
 
+  protected usesSelinux(host: string): boolean {
+    return (this.host(host).options.selinux ?? 'Disabled') !== 'Disabled';
+  }
+
   /** The label that a host gives the guest at a start. */
   draw(guest: LabGuest, host: string): { uid: number; context: string | null } {
     this.draws++;
     const categories = `c${(this.draws * 37) % 400},c${401 + ((this.draws * 91) % 600)}`;
-    const context = this.selinux === 'Disabled' ? null : `system_u:object_r:svirt_image_t:s0:${categories}`;
+    const context = this.usesSelinux(host) ? `system_u:object_r:svirt_image_t:s0:${categories}` : null;
     const labels = { uid: this.host(host).uid, context };
     guest.labels.set(host, labels);
     return labels;
