@@ -277,8 +277,8 @@ export class FileIndex {
   }
 
   /**
-   * A file with the same last name on the same storage, when there is one only and its inode is not known. On the
-   * server's own disk such a name says less: it can stand in any directory of it.
+   * A file with the same last name on the same storage, when there is one only and its inode is not known. It may as well
+   * be a copy that lies in another directory, so it accuses nobody.
    */
   private matchByBaseName(
     event: FileEvent,
@@ -301,7 +301,7 @@ export class FileIndex {
     // what another host uses is no file of this host's own, whether or not the mounts of that host are known
     const isOwn = uses.some((use) => use.host === event.host && this.liesOn(use, new Set([storage?.key])));
     const served = !isOwn && exported[0];
-    return served ? { key: root, by: 'server-name', storage: served } : { key: root, by: 'name', storage };
+    return { key: root, by: 'name', storage: served || storage };
   }
 
   private liesOn(use: ImageUse, keys: ReadonlySet<string | undefined>): boolean {

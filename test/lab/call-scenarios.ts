@@ -150,11 +150,23 @@ export const CALL_SCENARIOS: Record<string, (variant?: Variant) => Scenario> = {
     const vm2 = lab.guest('vm2', [[lab.file('vm2.qcow2'), base]], 'hostb');
     const off = lab.guest('vm3', [[lab.file('vm3.qcow2')]], null, 'hostb');
     lab.wait(4000);
+    for (const file of [top(vm1), base]) lab.chown('hosta', file, 64055, { by: admin(lab, 'hosta') });
     for (const file of [top(vm1), top(vm2), top(off), base])
       lab.chown('hostb', file, 0, { by: admin(lab, 'hostb'), below: POOL_PATHS });
     lab.ioErrors(vm1, 'hosta', 2);
     // that vm3 runs nowhere is in no record
     return { lab, causes: ['foreign-program'], doubted: 1 };
+  },
+
+  'chown -R of a backup that holds a file of the image’s name'(variant) {
+    const lab = new Lab({}, variant);
+    lab.vm1();
+    const copy = lab.file('backup/vm1.qcow2');
+    lab.wait(4000);
+    lab.chown('hostb', copy, 34, { by: admin(lab, 'hostb'), below: '/root' });
+    lab.wait(4000);
+    // the name alone does not tell the copy from the image
+    return { lab, doubted: 1 };
   },
 
   'ownership that libvirt leaves to admins (dynamic_ownership = 0)'(variant) {
