@@ -1,14 +1,13 @@
-import type { LabGuest } from './guest.js';
-import type { LabHost } from './host.js';
-import { Lab } from './lab.js';
-import { cwdRecord, machineIdRecord, pathRecord, proctitleRecord, syscallRecord } from './records.js';
-import type { Scenario, Variant } from './scenarios.js';
-import { admin, top } from './steps.js';
+import type { LabGuest } from '../guest.js';
+import type { LabHost } from '../host.js';
+import { Lab } from '../lab.js';
+import { cwdRecord, machineIdRecord, pathRecord, proctitleRecord, syscallRecord } from '../records.js';
+import { admin, top } from '../steps.js';
+import { type Stories, story, type Variant, withVm1 } from '../story.js';
 
-/** Hosts of other kinds than the lab's. */
-export const HOST_SCENARIOS: Record<string, (variant?: Variant) => Scenario> = {
-  'AppArmor on both hosts'(variant) {
-    const lab = new Lab({ hosts: { hostb: { uid: 0 } } }, variant);
+/** Hosts of other kinds than the lab’s. */
+export const HOSTS: Stories = {
+  'AppArmor on both hosts': story({ hosts: { hostb: { uid: 0 } } }, (lab) => {
     const vm1 = lab.vm1();
     for (const name of ['hosta', 'hostb']) lab.host(name).daemon.subject = '=libvirtd (enforce)';
     lab.wait(4000);
@@ -21,8 +20,8 @@ export const HOST_SCENARIOS: Record<string, (variant?: Variant) => Scenario> = {
     confined(lab, lab.host('hosta'), vm1);
     lab.chown('hosta', top(vm1), 64055, { by: admin(lab, 'hosta') });
     lab.wait(4000);
-    return { lab, causes: ['destination-config-mismatch'] };
-  },
+    return { causes: ['destination-config-mismatch'] };
+  }),
 
   'virtqemud here, libvirtd there'(variant) {
     const lab = new Lab(
@@ -38,16 +37,16 @@ export const HOST_SCENARIOS: Record<string, (variant?: Variant) => Scenario> = {
     return { lab, causes: ['destination-cleanup-after-failure', 'source-cleanup-after-handover'] };
   },
 
-  'SELinux here, none there'(variant) {
-    const lab = new Lab({ selinux: 'Enforcing', hosts: { hostb: { selinux: 'Disabled' } } }, variant);
-    const vm1 = lab.vm1();
-    lab.wait(4000);
-    lab.incomingFails(vm1, 'hosta', 'hostb');
-    lab.wait(4000);
-    lab.chown('hostb', top(vm1), 0, { by: admin(lab, 'hostb') });
-    lab.ioErrors(vm1, 'hosta', 2);
-    return { lab, causes: ['foreign-program'] };
-  },
+  'SELinux here, none there': withVm1(
+    { selinux: 'Enforcing', hosts: { hostb: { selinux: 'Disabled' } } },
+    (lab, vm1) => {
+      lab.incomingFails(vm1, 'hosta', 'hostb');
+      lab.wait(4000);
+      lab.chown('hostb', top(vm1), 0, { by: admin(lab, 'hostb') });
+      lab.ioErrors(vm1, 'hosta', 2);
+      return { causes: ['foreign-program'] };
+    },
+  ),
 };
 
 function profileOf({ uuid }: LabGuest): string {

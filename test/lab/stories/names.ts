@@ -1,9 +1,9 @@
-import { Lab } from './lab.js';
-import type { Scenario, Variant } from './scenarios.js';
-import { admin, top } from './steps.js';
+import { Lab } from '../lab.js';
+import { admin, top } from '../steps.js';
+import type { Scenario, Stories, Variant } from '../story.js';
 
 /** Names that the logs' own syntax could be mistaken in. */
-const NAMES = {
+const HOSTILE = {
   'a number sign': 'vm#1.raw',
   'bars and NUL-like text': 'path|dev:0:5#12|\\0inode.raw',
   blanks: 'vm 1 (copy).raw',
@@ -29,8 +29,8 @@ function taken(name: string, below: boolean): (variant?: Variant) => Scenario {
   };
 }
 
-export const NAME_SCENARIOS: Record<string, (variant?: Variant) => Scenario> = Object.fromEntries(
-  Object.entries(NAMES).flatMap(([what, name]) => [
+export const NAMES: Stories = Object.fromEntries(
+  Object.entries(HOSTILE).flatMap(([what, name]) => [
     [`an image whose name has ${what}, taken by name`, taken(name, false)],
     [`an image whose name has ${what}, taken by chown -R`, taken(name, true)],
   ]),
