@@ -11,6 +11,8 @@ export interface FileCall {
   event: EventOf<'RelabelObserved'>;
   /** what the file can be known by, best first */
   keys: readonly string[];
+  /** the same if mounts have changed since; best first */
+  formerKeys: readonly string[];
   /** any key of the file; null while no guest is known to use it */
   file: string | null;
   by: Match;
@@ -27,6 +29,7 @@ export function fileCall(entry: Entry): FileCall {
     entry,
     event: entry.event as EventOf<'RelabelObserved'>,
     keys: [],
+    formerKeys: [],
     file: null,
     by: 'identity',
     storage: null,

@@ -82,6 +82,8 @@ export class FileIndex {
     call.isDoubtful = false;
     this.tie(call.keys);
     for (const key of call.keys) this.nodeOf(key).candidates.add(call);
+    call.formerKeys = this.keys.ofFormerMounts(event.host, event);
+    for (const key of call.formerKeys) this.nodeOf(key).candidates.add(call);
     if (isNamedInUnknownDirectory(event))
       getOrMake(this.namedCalls, baseName(event.body.path as ByteText), () => []).push(call);
     this.toMatch.add(call);
@@ -275,12 +277,15 @@ export class FileIndex {
     if (node === undefined) this.setDoubtful(call, false);
   }
 
-  private match({ event, keys }: FileCall): { key: string; by: Match; storage: Storage | null } | null {
+  private match({
+    event,
+    keys,
+    formerKeys,
+  }: FileCall): { key: string; by: Match; storage: Storage | null } | null {
     const { storages } = this.keys;
     const storage = this.keys.storageOf(event.host, event);
     for (const key of keys) {
-      const node = this.nodes.get(this.find(key));
-      if (!node || node.uses.size === 0 || contradictsName(event, node)) continue;
+      if (!this.isImage(key, event)) continue;
       const { dev, inode } = event.body;
       const nameless = dev !== null && usablePath(event) === null;
       const parts = nameless ? storages.partsOf(event.host, dev) : [];
@@ -289,12 +294,20 @@ export class FileIndex {
         inode === null ? undefined : parts.find((each) => this.find(inodeKey(each.key, inode)) === root);
       return { key, by: 'identity', storage: served ?? storage };
     }
+    const former = formerKeys.find((key) => this.isImage(key, event));
+    // it is that file or one of a mount that is not on record: which storage it is on is not known
+    if (former !== undefined) return { key: former, by: 'identity', storage: null };
     return isNamedInUnknownDirectory(event) ? this.matchByBaseName(event, storage) : null;
   }
 
+  private isImage(key: string, event: FileEvent): boolean {
+    const node = this.nodes.get(this.find(key));
+    return node !== undefined && node.uses.size > 0 && !contradictsName(event, node);
+  }
+
   /**
-   * A file with the same last name on the same storage, when there is one only and its inode is not known. On the
-   * server's own disk such a name says less: it can stand in any directory of it.
+   * A file with the same last name on the same storage, when there is one only and its inode is not known. It may as well
+   * be a copy that lies in another directory, so it accuses nobody.
    */
   private matchByBaseName(
     event: FileEvent,
@@ -317,7 +330,7 @@ export class FileIndex {
     // what another host uses is no file of this host's own, whether or not the mounts of that host are known
     const isOwn = uses.some((use) => use.host === event.host && this.liesOn(use, new Set([storage?.key])));
     const served = !isOwn && exported[0];
-    return served ? { key: root, by: 'server-name', storage: served } : { key: root, by: 'name', storage };
+    return { key: root, by: 'name', storage: served || storage };
   }
 
   private liesOn(use: ImageUse, keys: ReadonlySet<string | undefined>): boolean {

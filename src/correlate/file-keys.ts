@@ -50,6 +50,17 @@ export class FileKeys {
     return keys;
   }
 
+  /** What the file can be known by if the mounts on record are not those of the time of the event; best first. */
+  ofFormerMounts(host: string, event: FileEvent): string[] {
+    const { dev, inode } = event.body;
+    const usable = usablePath(event);
+    if (dev === null) return [];
+    const storages = this.storages.formerly(host, usable, dev);
+    if (storages.length === 0) return [];
+    const keys = inode === null ? [] : storages.map(({ key }) => inodeKey(key, inode));
+    return usable === null ? keys : [...keys, ...this.ofPath(host, usable)];
+  }
+
   ofPath(host: string, path: ByteText): string[] {
     return this.keysOfPath(host, path, this.storages.locate(host, path, null));
   }

@@ -18,8 +18,8 @@ export interface ImageFile {
   uses: readonly ImageUse[];
 }
 
-/** How sure the match of a call with an image is. */
-export type Match = 'identity' | 'name' | 'server-name';
+/** How a call was tied to an image; by the last part of a name alone it may be a copy that lies elsewhere. */
+export type Match = 'identity' | 'name';
 
 /** What a family's guests use, as was stated of them. */
 export interface Images {

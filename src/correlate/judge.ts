@@ -134,7 +134,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (!isByLibvirt(body) && wasDropped(call, owners, custody, use, context)) {
     return undetermined(known, 'detached-image', imageList(call));
   }
-  if (call.match === 'server-name') return undetermined(known, 'file-unknown', fileIdentity(call));
+  if (call.match === 'name') return undetermined(known, 'file-unknown', fileIdentity(call));
   const already = alreadySo(call, custody.guest, context);
   if (already === 'same') return clean({ ...known, effect: 'unchanged' }, 'already-so');
   if (already === 'unknown') {

@@ -80,6 +80,11 @@ function storageOfMount(record: StorageHost, mount: Mount, overridden: boolean |
   };
 }
 
+/** Given out by the kernel at the mount, as of NFS and 9p. */
+function isAnonymous(dev: string): boolean {
+  return dev.startsWith('0:');
+}
+
 function overrideFor(path: ByteText, overrides: StorageOverrides): boolean | null {
   const longest = (paths: readonly string[]) =>
     Math.max(-1, ...paths.filter((prefix) => isWithin(path, prefix)).map((prefix) => prefix.length));
@@ -181,6 +186,24 @@ export class StorageMap {
       return storage === found.storage ? [] : [storage];
     });
     return [...exported, ...overridden];
+  }
+
+  /**
+   * Shared storages that a file can be in whose device is not the one that is mounted where it lies: file systems
+   * without a disk of their own get another number at every mount, so the mounts on record may be of another boot.
+   *
+   * @param path absolute; null when the record has no usable name, and then any of them can be it
+   */
+  formerly(host: string, path: ByteText | null, dev: string): Storage[] {
+    const mounts = this.mountsOf.get(host) ?? [];
+    if (!isAnonymous(dev)) return [];
+    const possible =
+      path === null ? mounts : mounts.filter((each) => isWithin(path, each.mount.mount_point)).slice(0, 1);
+    if (path === null ? mounts.some(({ mount }) => mount.dev === dev) : possible[0]?.mount.dev === dev)
+      return [];
+    return possible
+      .filter(({ mount, storage }) => storage.shared && isAnonymous(mount.dev))
+      .map(({ storage }) => storage);
   }
 
   knowsMounts(host: string): boolean {

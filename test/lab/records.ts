@@ -151,7 +151,7 @@ export function controlRecord(
 }
 
 export function machineIdRecord(
-  model: 'dac' | 'selinux',
+  model: 'dac' | 'selinux' | 'apparmor',
   process: string,
   image: string,
   { name, uuid }: VirtGuest,

@@ -2,7 +2,7 @@ import type { LabDisk, LabFile, LabGuest } from './guest.js';
 import type { Lab } from './lab.js';
 import type { Caller } from './records.js';
 
-const CHOWN = '/usr/bin/chown';
+export const CHOWN = '/usr/bin/chown';
 
 /** The active image of the first disk. */
 export function top(guest: LabGuest): LabFile {
@@ -24,4 +24,11 @@ export function handOver(lab: Lab, guest: LabGuest, from: string, to: string): v
   lab.copy(guest, from);
   lab.pauseForSwitchOver(guest, from);
   lab.takeOver(guest, from, to);
+}
+
+/** Puts the owner right again, as the admin of the lab did. */
+export function repair(lab: Lab, guest: LabGuest, on: string): void {
+  const by = admin(lab, on);
+  for (const file of new Set(guest.disks.flatMap(({ chain }) => chain)))
+    lab.chown(on, file, guest.labels.get(on)?.uid ?? 64055, { by });
 }

@@ -1,12 +1,11 @@
-import { Lab } from './lab.js';
-import { controlRecord, machineIdRecord } from './records.js';
-import type { Scenario, Variant } from './scenarios.js';
-import { admin, handOver, top } from './steps.js';
+import type { Lab } from '../lab.js';
+import { controlRecord, machineIdRecord, serviceRecord } from '../records.js';
+import { admin, handOver, top } from '../steps.js';
+import { type Stories, story, withVm1 } from '../story.js';
 
 /** Ends that nobody planned. */
-export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> = {
-  'the destination’s labelling fails half way and is rolled back'(variant) {
-    const lab = new Lab({}, variant);
+export const FAILURES: Stories = {
+  'the destination’s labelling fails half way and is rolled back': story({}, (lab) => {
     const vm1 = lab.vm1();
     const hostb = lab.host('hostb');
     lab.wait(4000);
@@ -22,13 +21,10 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.ioErrors(vm1, 'hosta', 2);
     lab.chown('hosta', top(vm1), 64055, { by: admin(lab, 'hosta') });
     lab.wait(4000);
-    return { lab, causes: ['destination-cleanup-after-failure'] };
-  },
+    return { causes: ['destination-cleanup-after-failure'] };
+  }),
 
-  'the confirmation is lost and the paused source destroyed'(variant) {
-    const lab = new Lab({}, variant);
-    const vm1 = lab.vm1();
-    lab.wait(4000);
+  'the confirmation is lost and the paused source destroyed': withVm1({}, (lab, vm1) => {
     handOver(lab, vm1, 'hosta', 'hostb');
     lab.host('hosta').migration('vm1', 'completed');
     // what libvirt's operation came to; the guest is on hostb all the same
@@ -37,26 +33,48 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.stop(vm1, 'hosta', 'destroyed', 'prio-rpc-libvirtd');
     vm1.runsOn.add('hostb');
     lab.ioErrors(vm1, 'hostb', 3);
-    return { lab, causes: ['source-cleanup-after-handover'] };
-  },
+    return { causes: ['source-cleanup-after-handover'] };
+  }),
 
-  'the source’s QEMU dies after the hand-over'(variant) {
-    const lab = new Lab({}, variant);
-    const vm1 = lab.vm1();
-    lab.wait(4000);
+  'the source’s QEMU dies after the hand-over': withVm1({}, (lab, vm1) => {
     handOver(lab, vm1, 'hosta', 'hostb');
     // what libvirt's operation came to; the guest is on hostb all the same
     lab.migrations.push('hosta -> hostb: failed');
     lab.stop(vm1, 'hosta', 'failed', 'qemu-event');
     vm1.runsOn.add('hostb');
     lab.ioErrors(vm1, 'hostb', 3);
-    return { lab, causes: ['source-cleanup-after-handover'] };
-  },
+    return { causes: ['source-cleanup-after-handover'] };
+  }),
 
-  'the client of a managed migration goes away'(variant) {
-    const lab = new Lab({}, variant);
-    const vm1 = lab.vm1();
-    lab.wait(4000);
+  'the source’s daemon dies before it confirms, and the guest comes back while nothing is recorded': story(
+    {},
+    (lab) => {
+      const vm1 = lab.vm1();
+      const hosta = lab.host('hosta');
+      lab.wait(4000);
+      handOver(lab, vm1, 'hosta', 'hostb');
+      hosta.daemonGone('killed');
+      vm1.processOn.delete('hosta');
+      lab.wait(2000);
+      hosta.daemonBack();
+      lab.wait(3000);
+      lab.restore(vm1, 'hosta', false, 'init-vm1');
+      lab.ioErrors(vm1, 'hostb', 3);
+      lab.chown('hostb', top(vm1), 64055, { by: admin(lab, 'hostb') });
+      lab.wait(9000);
+      hear(lab, false);
+      lab.migrate(vm1, 'hostb', 'hosta');
+      lab.wait(2000);
+      hear(lab, true);
+      lab.ioErrors(vm1, 'hosta', 1);
+      hosta.audit([serviceRecord('START', 'virtlogd', true)]);
+      lab.host('hostb').audit([serviceRecord('START', 'virtlogd', true)]);
+      lab.migrations.splice(0, 1, 'hosta -> hostb: failed');
+      return { unproved: 1 };
+    },
+  ),
+
+  'the client of a managed migration goes away': withVm1({}, (lab, vm1) => {
     lab.incoming(vm1, 'hostb');
     lab.copy(vm1, 'hosta');
     lab.host('hosta').migration('vm1', 'cancelling');
@@ -64,11 +82,9 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.abandon(vm1, 'hosta', 'hostb', 'destroyed');
     lab.wait(4000);
     lab.migrate(vm1, 'hosta', 'hostb');
-    return { lab };
-  },
+  }),
 
-  'the client of a managed migration goes away, on 9p'(variant) {
-    const lab = new Lab({}, variant);
+  'the client of a managed migration goes away, on 9p': story({}, (lab) => {
     const vm1 = lab.guest('vm1', [[lab.file('vm1.raw', { storage: 'p9' })]]);
     lab.wait(4000);
     lab.incoming(vm1, 'hostb');
@@ -76,11 +92,10 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.host('hosta').migration('vm1', 'cancelled');
     lab.abandon(vm1, 'hosta', 'hostb', 'destroyed');
     lab.wait(4000);
-    return { lab, causes: ['destination-cleanup-after-failure'] };
-  },
+    return { causes: ['destination-cleanup-after-failure'] };
+  }),
 
-  'post-copy breaks, is recovered and ends well'(variant) {
-    const lab = new Lab({}, variant);
+  'post-copy breaks, is recovered and ends well': story({}, (lab) => {
     const vm1 = lab.vm1();
     const [hosta, hostb] = [lab.host('hosta'), lab.host('hostb')];
     lab.wait(4000);
@@ -119,13 +134,10 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.wait(4000);
     lab.chown('hosta', top(vm1), 0, { by: admin(lab, 'hosta') });
     lab.ioErrors(vm1, 'hostb', 2);
-    return { lab, causes: ['foreign-program'] };
-  },
+    return { causes: ['foreign-program'] };
+  }),
 
-  'the owner loses power and the guest is started elsewhere'(variant) {
-    const lab = new Lab({}, variant);
-    const vm1 = lab.vm1();
-    lab.wait(4000);
+  'the owner loses power and the guest is started elsewhere': withVm1({}, (lab, vm1) => {
     losesPower(lab, vm1, 'hosta');
     lab.wait(20_000);
     lab.boot(vm1, 'hostb');
@@ -135,30 +147,26 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.wait(8000);
     lab.stop(vm1, 'hostb', 'destroyed', 'prio-rpc-libvirtd');
     lab.wait(8000);
-    return { lab };
-  },
+  }),
 
-  'the owner loses power, the guest is started elsewhere, and the former owner takes the image'(variant) {
-    const lab = new Lab({}, variant);
-    const vm1 = lab.vm1();
-    lab.wait(4000);
-    losesPower(lab, vm1, 'hosta');
-    lab.wait(20_000);
-    lab.boot(vm1, 'hostb');
-    vm1.definedOn.add('hostb');
-    lab.wait(40_000);
-    lab.host('hosta').boots();
-    lab.wait(8000);
-    lab.chown('hosta', top(vm1), 0, { by: admin(lab, 'hosta') });
-    lab.ioErrors(vm1, 'hostb', 2);
-    // no record orders the start there against the call here
-    return { lab, unproved: 1 };
-  },
+  'the owner loses power, the guest is started elsewhere, and the former owner takes the image': withVm1(
+    {},
+    (lab, vm1) => {
+      losesPower(lab, vm1, 'hosta');
+      lab.wait(20_000);
+      lab.boot(vm1, 'hostb');
+      vm1.definedOn.add('hostb');
+      lab.wait(40_000);
+      lab.host('hosta').boots();
+      lab.wait(8000);
+      lab.chown('hosta', top(vm1), 0, { by: admin(lab, 'hosta') });
+      lab.ioErrors(vm1, 'hostb', 2);
+      // no record orders the start there against the call here
+      return { unproved: 1 };
+    },
+  ),
 
-  'the owner loses power for good'(variant) {
-    const lab = new Lab({}, variant);
-    const vm1 = lab.vm1();
-    lab.wait(4000);
+  'the owner loses power for good': withVm1({}, (lab, vm1) => {
     losesPower(lab, vm1, 'hosta');
     lab.wait(20_000);
     lab.boot(vm1, 'hostb');
@@ -166,11 +174,9 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.wait(40_000);
     lab.stop(vm1, 'hostb', 'destroyed', 'prio-rpc-libvirtd');
     lab.wait(8000);
-    return { lab };
-  },
+  }),
 
-  'the owner loses power and the guest is started elsewhere, without locks'(variant) {
-    const lab = new Lab({}, variant);
+  'the owner loses power and the guest is started elsewhere, without locks': story({}, (lab) => {
     const vm1 = lab.guest('vm1', [[lab.file('vm1.raw', { storage: 'p9' })]]);
     lab.wait(4000);
     losesPower(lab, vm1, 'hosta');
@@ -182,11 +188,9 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.wait(8000);
     lab.stop(vm1, 'hostb', 'destroyed', 'prio-rpc-libvirtd');
     lab.wait(8000);
-    return { lab };
-  },
+  }),
 
-  'the owner loses power for good, without locks'(variant) {
-    const lab = new Lab({}, variant);
+  'the owner loses power for good, without locks': story({}, (lab) => {
     const vm1 = lab.guest('vm1', [[lab.file('vm1.raw', { storage: 'p9' })]]);
     lab.wait(4000);
     losesPower(lab, vm1, 'hosta');
@@ -196,13 +200,9 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.wait(40_000);
     lab.stop(vm1, 'hostb', 'destroyed', 'prio-rpc-libvirtd');
     lab.wait(8000);
-    return { lab };
-  },
+  }),
 
-  'the destination loses power in mid-copy'(variant) {
-    const lab = new Lab({}, variant);
-    const vm1 = lab.vm1();
-    lab.wait(4000);
+  'the destination loses power in mid-copy': withVm1({}, (lab, vm1) => {
     lab.incoming(vm1, 'hostb');
     lab.copy(vm1, 'hosta');
     vm1.processOn.delete('hostb');
@@ -217,9 +217,19 @@ export const FAILURE_SCENARIOS: Record<string, (variant?: Variant) => Scenario> 
     lab.ioErrors(vm1, 'hosta', 2);
     lab.chown('hosta', top(vm1), 64055, { by: admin(lab, 'hosta') });
     lab.wait(4000);
-    return { lab, causes: ['foreign-program'] };
-  },
+    return { causes: ['foreign-program'] };
+  }),
 };
+
+/** Whether anything is recorded on either hypervisor; the end of virsh's listeners stands in their logs. */
+function hear(lab: Lab, doesHear: boolean): void {
+  for (const name of ['hosta', 'hostb']) {
+    const machine = lab.host(name);
+    if (!doesHear && machine.connected) machine.listenersGo();
+    machine.connected = doesHear;
+    machine.isDeaf = !doesHear;
+  }
+}
 
 /** Nothing is logged any more, and no QEMU is left. */
 function losesPower(lab: Lab, guest: { runsOn: Set<string>; processOn: Set<string> }, host: string): void {
