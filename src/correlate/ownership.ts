@@ -158,7 +158,9 @@ export class Ownership {
   private asHandingOver(local: Local<'handing-over'>, host: string, position: number): Custody {
     const { incarnation, handOver } = local;
     const successor = this.where.linkage.next.get(incarnation);
-    const sure = local.sure || (successor !== undefined && this.where.isOnlyAttempt(incarnation, successor));
+    const isLast = handOver === incarnation.handOvers.at(-1) && handOver.result !== 'resumed';
+    const sure =
+      local.sure || (isLast && successor !== undefined && this.where.isOnlyAttempt(incarnation, successor));
     if (!sure && handOver.result !== 'open') return this.unlessSpanned(local, host, incarnation);
     if (!sure) {
       const kept = this.unlessKept(local, host, incarnation);
@@ -275,7 +277,8 @@ export class Ownership {
     const steady = found.length === 1 && this.where.coversRecord(found) && found[0]?.host !== host;
     const proofs: Proof[] =
       steady && !proof.includes('P6-steady-owner') ? [...proof, 'P6-steady-owner'] : proof;
-    return { kind: 'other', owner: named, candidates: found, proof: proofs, local };
+    const isGuessed = candidates.length === 0;
+    return { kind: 'other', owner: named, candidates: found, isGuessed, proof: proofs, local };
   }
 
   /**
