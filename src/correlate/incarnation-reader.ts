@@ -346,7 +346,12 @@ export class IncarnationReader {
 
   /** A sign that this host owned the guest by now, though its take-over is in no record. */
   private ownsBy(position: number): void {
-    if (!this.open || this.open.owns !== null || this.open.started === null) return;
+    if (!this.open || this.open.owns !== null) return;
+    if (this.open.started === null) {
+      // the record of its start is missing, and so is whether the guest came from elsewhere
+      this.open.started = this.open.opened;
+      this.open.ownsEarlier = true;
+    }
     this.open.owns = position;
     this.open.tookOverAt = 'before';
   }

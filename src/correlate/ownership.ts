@@ -131,7 +131,7 @@ export class Ownership {
       const sources = this.where.sourcesOf(incarnation);
       return this.unknown(local, [...sources, incarnation], orderMissing(), true);
     }
-    if (proven) return this.ofSource(incarnation, incomingProof(incarnation), local);
+    if (proven) return this.ofSource(incarnation, position, incomingProof(incarnation), local);
     const spanning = this.where.spanning(
       ...this.where.ownedAround(incarnation),
       host,
@@ -219,7 +219,7 @@ export class Ownership {
       this.isCleanUpAfter(last, record, position) &&
       this.where.endIsSure(last)
     ) {
-      return this.ofSource(last, 'P1-failed-incoming', local);
+      return this.ofSource(last, position, 'P1-failed-incoming', local);
     }
     // between two positive marks of its own record a hole could hide a whole incarnation
     if (!local.sure) return this.unlessSpanned(local, host, null);
@@ -283,14 +283,18 @@ export class Ownership {
 
   /**
    * A guest that was being received came from somewhere. That it still ran there is certain only while no source on
-   * record ended: a source that died in the middle of the copy leaves nobody to be harmed by the clean-up.
+   * record ended, nor can have ended in a hole: a source that died in the middle of the copy leaves nobody to be
+   * harmed by the clean-up.
    */
-  private ofSource(incarnation: Incarnation, proof: Proof, local: LocalState): Custody {
-    const { host } = incarnation;
+  private ofSource(incarnation: Incarnation, position: number, proof: Proof, local: LocalState): Custody {
+    const { host, owns, started, startFailed } = incarnation;
     const sources = this.where.sourcesOf(incarnation);
     const owning = this.where.owning.filter((each) => each.host !== host);
-    if (sources.length === 0 && owning.some((each) => this.where.mayHaveEndedInCopy(each, incarnation))) {
-      return this.unknown(local, owning, orderMissing(), true);
+    if (sources.length === 0) {
+      const wasCopied = owns === null && started !== null && started < position && !startFailed;
+      const mayHaveDied = wasCopied && !this.where.areOthersWatched(host);
+      if (mayHaveDied || owning.some((each) => this.where.mayHaveEndedInCopy(each, incarnation)))
+        return this.unknown(local, owning, mayHaveDied ? guestState(null) : orderMissing(), !mayHaveDied);
     }
     return this.otherOf(sources, host, [proof], local);
   }
