@@ -177,9 +177,11 @@ export class IncarnationReader {
   }
 
   private stop(reason: string, position: number, source: Source): void {
-    const last = this.incarnations.at(-1);
+    // the next start can have begun before the slower stream tells of the end
+    const isBetween = this.open === null || this.open.started === null;
+    const last = this.incarnations.findLast((each) => each !== this.open);
     if (
-      !this.open &&
+      isBetween &&
       last?.ended != null &&
       !last.endedBy.has(source) &&
       this.sameMoment(last.ended, position)
