@@ -337,13 +337,13 @@ export class IncarnationReader {
    * guest without a word: this is how it shows.
    */
   private working(position: number): void {
-    this.ownsBy(position);
+    this.alive(position);
     const handOver = this.open?.handOvers.at(-1);
     if (handOver?.result === 'open') {
       handOver.result = 'resumed';
       handOver.to = position;
+      this.owned(position);
     }
-    this.owned(position);
   }
 
   /** A sign that this host owned the guest by now, though its take-over is in no record. */
