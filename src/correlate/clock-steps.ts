@@ -79,17 +79,23 @@ export function correctedTimes(
     }
   }
   const shownBy = steps.map((own) => new Set([...matches(own, reference)].map(([, position]) => position)));
-  const isDoubtful = ({ before, after }: Step, position: number) =>
-    [others, ...streams.filter((_, i) => !shownBy[i]?.has(position))].some((stamps) =>
-      stamps.some((at) => after < at && at <= before),
+  // the streams that show the step can have been silent around it: it was larger, by as much as is allowed for here
+  const reachOf = ({ before, after }: Step) => ({ from: 2 * after - before, until: 2 * before - after });
+  const isDoubtful = (step: Step, position: number) => {
+    const { from, until } = reachOf(step);
+    return [others, ...streams.filter((_, i) => !shownBy[i]?.has(position))].some((stamps) =>
+      stamps.some((at) => from < at && at <= until),
     );
+  };
   const unsettled: Unsettled[] = [];
   let offset_us = 0;
   const known = reference.map((step, position) => {
     const [begun_us, size_us] = [offset_us, sizes[position] as number];
     offset_us += size_us;
-    if (isDoubtful(step, position))
-      unsettled.push({ from_us: begun_us + step.after, until_us: begun_us + step.before + size_us });
+    if (isDoubtful(step, position)) {
+      const { from, until } = reachOf(step);
+      unsettled.push({ from_us: begun_us + from, until_us: begun_us + until + size_us });
+    }
     return { before: step.before, after: step.after, offset_us: begun_us, size_us };
   });
   // a step that the stream of most steps does not show parts the two for good

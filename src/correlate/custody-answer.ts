@@ -12,7 +12,15 @@ export type Custody =
   /** the asking host owned the guest, or was just starting it */
   | { kind: 'this-host'; incarnation: Incarnation; starting: boolean; proof: Proof[] }
   /** another host owned it; `owner` is null when it was one of several */
-  | { kind: 'other'; owner: string | null; candidates: Incarnation[]; proof: Proof[]; local: LocalState }
+  | {
+      kind: 'other';
+      owner: string | null;
+      candidates: Incarnation[];
+      /** none of the candidates is on record as the owner: it may have been one that is on no record by this name */
+      isGuessed: boolean;
+      proof: Proof[];
+      local: LocalState;
+    }
   /** nobody ran it */
   | { kind: 'nobody'; proof: Proof[] }
   /** the records do not tell; `candidates` may have owned it */

@@ -75,6 +75,7 @@ export class GuestCustody {
         kind: 'other',
         owner: owners.size === 1 && !this.exhausted ? ([...owners][0] as string | null) : null,
         candidates,
+        isGuessed: others.some((answer) => answer.isGuessed),
         proof: proof.length > 0 ? proof : [...new Set(others.flatMap((answer) => answer.proof))].sort(),
         local,
       };

@@ -91,7 +91,12 @@ export class Gaps {
         from: event === null ? Number.NEGATIVE_INFINITY : (hidesFromUs ?? Number.NEGATIVE_INFINITY),
         until: event === null ? Number.POSITIVE_INFINITY : (hidesUntilUs ?? Number.POSITIVE_INFINITY),
       }))
-      .concat(this.unsettled.map(({ from_us, until_us }) => ({ from: from_us, until: until_us })))
+      .concat(
+        [...this.unsettled, ...setInGaps(this.list)].map(({ from_us, until_us }) => ({
+          from: from_us,
+          until: until_us,
+        })),
+      )
       .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
     let furthest = Number.NEGATIVE_INFINITY;
     return {
@@ -102,6 +107,15 @@ export class Gaps {
       }),
     };
   }
+}
+
+/** A gap that ends before it begins shows that the clock was set back meanwhile, by no less than that. */
+function setInGaps(list: readonly Gap[]): Unsettled[] {
+  return list.flatMap(({ hidesFromUs: from, hidesUntilUs: until }) =>
+    from === null || until === null || from <= until
+      ? []
+      : [{ from_us: 2 * until - from, until_us: 2 * from - until }],
+  );
 }
 
 /** Kinds of gap that hide events. A cut relabel event is one event with parts missing, which it says itself. */

@@ -164,7 +164,9 @@ export class HostLog {
     }
     for (const stream of byStream.keys()) this.logOf(stream);
     for (const [stream, log] of this.logs) log.reorder(byStream.get(stream) ?? []);
-    const stamped = [...this.logs.values()].filter((log) => !log.isSnapshot);
+    const stamped = [...this.logs.values()]
+      .filter((log) => !log.isSnapshot)
+      .sort((a, b) => (a.stream < b.stream ? -1 : 1));
     const looks = [...this.logs.values()].filter((log) => log.isSnapshot).flatMap((log) => log.entries);
     const corrected = correctedTimes(
       stamped.map((log) => log.entries.map(({ event }) => event.at)),

@@ -177,9 +177,11 @@ export class IncarnationReader {
   }
 
   private stop(reason: string, position: number, source: Source): void {
-    const last = this.incarnations.at(-1);
+    // the next start can have begun before the slower stream tells of the end
+    const isBetween = this.open === null || this.open.started === null;
+    const last = this.incarnations.findLast((each) => each !== this.open);
     if (
-      !this.open &&
+      isBetween &&
       last?.ended != null &&
       !last.endedBy.has(source) &&
       this.sameMoment(last.ended, position)
@@ -335,18 +337,23 @@ export class IncarnationReader {
    * guest without a word: this is how it shows.
    */
   private working(position: number): void {
-    this.ownsBy(position);
+    this.alive(position);
     const handOver = this.open?.handOvers.at(-1);
     if (handOver?.result === 'open') {
       handOver.result = 'resumed';
       handOver.to = position;
+      this.owned(position);
     }
-    this.owned(position);
   }
 
   /** A sign that this host owned the guest by now, though its take-over is in no record. */
   private ownsBy(position: number): void {
-    if (!this.open || this.open.owns !== null || this.open.started === null) return;
+    if (!this.open || this.open.owns !== null) return;
+    if (this.open.started === null) {
+      // the record of its start is missing, and so is whether the guest came from elsewhere
+      this.open.started = this.open.opened;
+      this.open.ownsEarlier = true;
+    }
     this.open.owns = position;
     this.open.tookOverAt = 'before';
   }

@@ -9,7 +9,7 @@ import type { GivenLabels } from './given-labels.js';
 import { covers, type HostRecord } from './host-record.js';
 import type { ImageCall } from './image-call.js';
 import type { ImageFile } from './images.js';
-import type { Incarnation } from './incarnation.js';
+import { BEFORE, type Incarnation } from './incarnation.js';
 import { type LocalState, RESTORE_BEFORE_STOP_US } from './local-state.js';
 import {
   auditRecords,
@@ -106,7 +106,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   }
 
   const owners = at.candidates;
-  const answer = answerFor(body, owners, custody, call, use, context);
+  const answer = answerFor(at, custody, call, use, context);
   const known: Known = {
     ...base,
     proof: at.kind === 'other' ? at.proof : [],
@@ -210,7 +210,7 @@ export function judgeUnlisted(
   const use = useByAll(call.file);
   const at = custodyAt(call, custody, use);
   if (at.kind === 'this-host' || at.kind === 'nobody') return null;
-  const { answer, need, certain } = answerFor(body, at.candidates, custody, call, use, context);
+  const { answer, need, certain } = answerFor(at, custody, call, use, context);
   if (answer === 'same') return null;
   const known: Known = {
     call,
@@ -304,20 +304,29 @@ function isHostLocal(call: ImageCall): boolean {
 
 /** The answer over all incarnations that may have owned the guest: they must agree. */
 function answerFor(
-  body: RelabelObserved,
-  owners: readonly Incarnation[],
+  at: Extract<Custody, { candidates: Incarnation[] }>,
   custody: GuestCustody,
   call: ImageCall,
   use: Use,
   context: JudgeContext,
 ): { answer: Answer; asked: 'known' | 'unknown'; need: Need | null; certain: boolean } {
+  const { body } = call.event;
+  const owners = at.candidates;
+  const isOwnerGuessed = at.kind === 'other' && at.isGuessed;
   const asked = body.attribute !== null && body.asked_context === null ? 'unknown' : 'known';
   const needs = owners.map((owner) => needOf(owner, context.records.get(owner.host) as HostRecord));
   for (const record of context.records.values()) {
     if (record.host === call.record.host || !record.facts.hypervisor) continue;
-    // no incarnation of the owner is on record, or a hole could hide one: what this hypervisor's guests need
+    // no incarnation of the owner is on record for certain, or a hole could hide one: what this hypervisor's guests need
     if (owners.length === 0 || !custody.isWhole(record)) {
       needs.push({ owner: hostDacLabel(record), context: null, processContext: null });
+    } else if (
+      isOwnerGuessed &&
+      asksForOwner(body) &&
+      !covers(record, 'audit', BEFORE, record.events.length)
+    ) {
+      // libvirt's events alone do not tie a guest that has another name here to the one elsewhere
+      needs.push({ ...(needs[0] as Need), owner: hostDacLabel(record) });
     }
   }
   for (const other of custody.possibleOwners(call.record.host)) {
@@ -401,8 +410,8 @@ function alreadySo(call: ImageCall, guest: string, context: JudgeContext): Answe
   const last = own.at(-1)?.event.body;
   const explained = last === undefined ? foreign.some((each) => isSame(each.event.body)) : isSame(last);
   if (explained && undone) return 'different';
-  for (const record of context.records.values()) {
-    if (record.gaps.hideIn('audit')) return 'unknown';
+  for (const { streams, gaps, facts } of context.records.values()) {
+    if (!streams.has('audit') || gaps.hideIn('audit') || facts.mounts === null) return 'unknown';
   }
   if (explained) return 'same';
   return !undone && isLabelOfAnother(call, guest, context) ? 'unknown' : 'different';

@@ -131,7 +131,7 @@ export class Ownership {
       const sources = this.where.sourcesOf(incarnation);
       return this.unknown(local, [...sources, incarnation], orderMissing(), true);
     }
-    if (proven) return this.ofSource(incarnation, incomingProof(incarnation), local);
+    if (proven) return this.ofSource(incarnation, position, incomingProof(incarnation), local);
     const spanning = this.where.spanning(
       ...this.where.ownedAround(incarnation),
       host,
@@ -158,7 +158,9 @@ export class Ownership {
   private asHandingOver(local: Local<'handing-over'>, host: string, position: number): Custody {
     const { incarnation, handOver } = local;
     const successor = this.where.linkage.next.get(incarnation);
-    const sure = local.sure || (successor !== undefined && this.where.isOnlyAttempt(incarnation, successor));
+    const isLast = handOver === incarnation.handOvers.at(-1) && handOver.result !== 'resumed';
+    const sure =
+      local.sure || (isLast && successor !== undefined && this.where.isOnlyAttempt(incarnation, successor));
     if (!sure && handOver.result !== 'open') return this.unlessSpanned(local, host, incarnation);
     if (!sure) {
       const kept = this.unlessKept(local, host, incarnation);
@@ -217,7 +219,7 @@ export class Ownership {
       this.isCleanUpAfter(last, record, position) &&
       this.where.endIsSure(last)
     ) {
-      return this.ofSource(last, 'P1-failed-incoming', local);
+      return this.ofSource(last, position, 'P1-failed-incoming', local);
     }
     // between two positive marks of its own record a hole could hide a whole incarnation
     if (!local.sure) return this.unlessSpanned(local, host, null);
@@ -275,19 +277,24 @@ export class Ownership {
     const steady = found.length === 1 && this.where.coversRecord(found) && found[0]?.host !== host;
     const proofs: Proof[] =
       steady && !proof.includes('P6-steady-owner') ? [...proof, 'P6-steady-owner'] : proof;
-    return { kind: 'other', owner: named, candidates: found, proof: proofs, local };
+    const isGuessed = candidates.length === 0;
+    return { kind: 'other', owner: named, candidates: found, isGuessed, proof: proofs, local };
   }
 
   /**
    * A guest that was being received came from somewhere. That it still ran there is certain only while no source on
-   * record ended: a source that died in the middle of the copy leaves nobody to be harmed by the clean-up.
+   * record ended, nor can have ended in a hole: a source that died in the middle of the copy leaves nobody to be
+   * harmed by the clean-up.
    */
-  private ofSource(incarnation: Incarnation, proof: Proof, local: LocalState): Custody {
-    const { host } = incarnation;
+  private ofSource(incarnation: Incarnation, position: number, proof: Proof, local: LocalState): Custody {
+    const { host, owns, started, startFailed } = incarnation;
     const sources = this.where.sourcesOf(incarnation);
     const owning = this.where.owning.filter((each) => each.host !== host);
-    if (sources.length === 0 && owning.some((each) => this.where.mayHaveEndedInCopy(each, incarnation))) {
-      return this.unknown(local, owning, orderMissing(), true);
+    if (sources.length === 0) {
+      const wasCopied = owns === null && started !== null && started < position && !startFailed;
+      const mayHaveDied = wasCopied && !this.where.areOthersWatched(host);
+      if (mayHaveDied || owning.some((each) => this.where.mayHaveEndedInCopy(each, incarnation)))
+        return this.unknown(local, owning, mayHaveDied ? guestState(null) : orderMissing(), !mayHaveDied);
     }
     return this.otherOf(sources, host, [proof], local);
   }

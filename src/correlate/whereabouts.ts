@@ -43,7 +43,7 @@ export class Whereabouts {
    * (`last`) or the beginning of the record, to its next take-over (`next`) or the end.
    *
    * @param ranElsewhere the guest certainly ran somewhere else (it was being received from there), so a chain that
-   * begins within the record will do when it is the only one that it can have been in
+   * begins within the record, and not by a take-over, will do when it is the only one that it can have been in
    */
   spanning(
     last: Incarnation | null,
@@ -59,7 +59,11 @@ export class Whereabouts {
         const index = chain.indexOf(last);
         if (index < 0 || index === chain.length - 1) continue;
         begin = index + 1;
-      } else if (!beginsBefore(chain[0] as Incarnation) && !(ranElsewhere && only)) continue;
+      } else if (
+        !beginsBefore(chain[0] as Incarnation) &&
+        !(ranElsewhere && only && !wasHandedIn(chain[0] as Incarnation))
+      )
+        continue;
       const returned = next === null ? -1 : chain.indexOf(next, begin);
       const part = chain.slice(begin, returned < 0 ? chain.length : returned);
       if (part.length === 0 || part.some((incarnation) => incarnation.host === host)) continue;

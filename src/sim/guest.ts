@@ -156,15 +156,18 @@ export function* stopIncarnation(
   sayLifecycle(stage, host, name, 'Stopped', STOPPED_DETAIL[reason]);
 }
 
+/** Which of libvirt's threads ends a guest, where it is none of the ordinary workers. */
+const THREADS: Partial<Record<StopReason, string>> = { destroyed: 'prio-rpc-libvirtd', failed: 'qemu-event' };
+
 /** The guest's end on the host that owns it. */
 export function* endGuest(
   stage: Stage,
   incarnation: Incarnation,
-  reason: 'shutdown' | 'destroyed' | 'saved',
+  reason: Exclude<StopReason, 'migrated'>,
 ): Activity {
   const { guest, host, lane } = incarnation;
   guest[lane] = null;
-  const thread = reason === 'destroyed' ? 'prio-rpc-libvirtd' : 'rpc-libvirtd';
+  const thread = THREADS[reason] ?? 'rpc-libvirtd';
   stage.ledger.endTenure(guest.uuid, lane, actOn(stage, host), isStartSeen(host));
   // libvirt restores although another incarnation of the guest may run elsewhere
   yield* stopIncarnation(stage, incarnation, reason, { migrated: false, thread, cause: 'second-start' });

@@ -1,6 +1,6 @@
 import type { Cause } from '../domain/verdict.js';
 import { daemonDies, daemonReturns } from './daemon.js';
-import { canOpen, createIncarnation, recordDisks, stopIncarnation, tenureOf } from './guest.js';
+import { canOpen, createIncarnation, endGuest, recordDisks, stopIncarnation, tenureOf } from './guest.js';
 import {
   labelPrivateFiles,
   restoreAllLabels,
@@ -71,8 +71,7 @@ export function* migrateGuest(
 
 /** An image that the source can no longer write breaks the hand-over of a qcow2 chain. */
 function courseOf(course: MigrationCourse, source: Incarnation): MigrationCourse {
-  const handsOver =
-    course === 'ok' || course === 'post-copy' || course === 'source-daemon-dies-after-takeover';
+  const handsOver = course === 'ok' || course === 'post-copy' || course.endsWith('-after-takeover');
   const isQcow2 = source.guest.disks.some(({ chain }) => chain[0]?.name.endsWith('.qcow2'));
   return handsOver && isQcow2 && !canOpen(source) ? 'fails-after-switchover' : course;
 }
@@ -169,6 +168,9 @@ const FINISH: Record<MigrationCourse, Finish> = {
   'destination-daemon-restarts': restartDestinationDaemon,
   'source-daemon-dies-before-takeover': loseSourceDaemonEarly,
   'source-daemon-dies-after-takeover': loseSourceDaemonLate,
+  'source-crashes-in-copy': crashInCopy,
+  'source-crashes-after-takeover': crashAfterTakeover,
+  'source-left-paused-after-takeover': leavePaused,
   // these end before the copy begins
   offline: abort,
   'refused-by-hook': abort,
@@ -429,6 +431,43 @@ function* loseSourceDaemonLate(stage: Stage, attempt: Attempt, incoming: Incarna
   const thread = `init-${source.name}`;
   const cleanUp = restoreAllLabels(stage, source, false, thread, 'source-restart-after-handover');
   yield* daemonReturns(stage, from, death, cleanUp);
+  conclude(stage, attempt, 'failed', 'both');
+}
+
+/** Nobody runs the guest any more when the destination, which waits for the rest of it, gives up. */
+function* crashInCopy(stage: Stage, attempt: Attempt, incoming: Incarnation): Activity {
+  yield* endGuest(stage, attempt.source, 'failed');
+  yield pause(stage, 20, 300);
+  yield* endIncoming(stage, attempt, incoming, 'failed');
+  conclude(stage, attempt, 'failed', 'both');
+}
+
+function* crashAfterTakeover(stage: Stage, attempt: Attempt, incoming: Incarnation): Activity {
+  yield* loseAfterTakeover(stage, attempt, incoming, 'failed', pause(stage, 10, 200));
+}
+
+function* leavePaused(stage: Stage, attempt: Attempt, incoming: Incarnation): Activity {
+  yield* loseAfterTakeover(stage, attempt, incoming, 'destroyed', pause(stage, 2_000, 40_000));
+}
+
+/** Not confirmed: libvirt ends the source's half as any guest's, under the one that runs elsewhere. */
+function* loseAfterTakeover(
+  stage: Stage,
+  attempt: Attempt,
+  incoming: Incarnation,
+  reason: 'failed' | 'destroyed',
+  after_us: number,
+): Activity {
+  const { source } = attempt;
+  if (source.paused) return yield* finishPreCopy(stage, attempt, incoming);
+  const stop = yield* switchOver(stage, attempt);
+  yield* takeOver(stage, attempt, incoming, stop);
+  yield after_us;
+  yield* stopIncarnation(stage, source, reason, {
+    migrated: false,
+    thread: reason === 'failed' ? 'qemu-event' : 'prio-rpc-libvirtd',
+    cause: 'source-cleanup-after-handover',
+  });
   conclude(stage, attempt, 'failed', 'both');
 }
 

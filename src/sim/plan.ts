@@ -95,7 +95,15 @@ export const MIGRATIONS = [
   'source-daemon-dies-before-takeover',
   'source-daemon-dies-after-takeover',
 ] as const;
-export type MigrationCourse = (typeof MIGRATIONS)[number];
+
+/** The source's QEMU is lost: its end is none that libvirt has confirmed. */
+export const SOURCE_LOSSES = [
+  'source-crashes-in-copy',
+  'source-crashes-after-takeover',
+  /** the client that led the migration is gone, and somebody destroys the paused guest that it left */
+  'source-left-paused-after-takeover',
+] as const;
+export type MigrationCourse = (typeof MIGRATIONS)[number] | (typeof SOURCE_LOSSES)[number];
 
 export type ForeignAct =
   /** restorecon on a host that may not run the guest */

@@ -9,6 +9,7 @@ import {
   type MigrationCourse,
   type Plan,
   type SelinuxMode,
+  SOURCE_LOSSES,
   type Step,
   type StoragePlan,
 } from './plan.js';
@@ -19,6 +20,8 @@ export interface RandomPlanOptions {
   clock_steps?: boolean;
   /** all streams of all hosts, and everything that a collector can read: no doubt for want of collecting */
   complete?: boolean;
+  /** sources that are lost in the middle of a migration, too */
+  source_losses?: boolean;
 }
 
 /** A history of chance: what a fleet's administrators do in an hour or so, with the mishaps of years. */
@@ -59,7 +62,8 @@ function randomCluster(random: Random, index: number, options: RandomPlanOptions
   const guests = Array.from({ length: random.between(1, 4) }, (_, order) =>
     randomGuest(random, order, index, storage, names),
   );
-  const scripts = guests.map((guest) => randomGuestScript(random.fork(), guest, names));
+  const courses = options.source_losses ? [...MIGRATIONS, ...SOURCE_LOSSES] : MIGRATIONS;
+  const scripts = guests.map((guest) => randomGuestScript(random.fork(), guest, names, courses));
   const everywhere = [...names, ...servers.map(({ name }) => name)];
   if (random.chance(0.6)) scripts.push(randomForeignScript(random.fork(), guests, everywhere));
   if (random.chance(0.1))
@@ -214,17 +218,24 @@ function randomGuestScript(
   random: Random,
   { uuid: guest, runs_on, name }: GuestPlan,
   hosts: string[],
+  courses: readonly MigrationCourse[],
 ): Step[] {
   const script: Step[] = [wait(random, 0, 30)];
   if (runs_on === null && random.chance(0.8)) script.push({ do: 'start', guest });
   const count = random.between(1, 8);
   for (let i = 0; i < count; i++) {
-    script.push(wait(random, 1, 60), ...randomEpisode(random, guest, name, hosts));
+    script.push(wait(random, 1, 60), ...randomEpisode(random, guest, name, hosts, courses));
   }
   return script;
 }
 
-function randomEpisode(random: Random, guest: string, name: string, hosts: string[]): Step[] {
+function randomEpisode(
+  random: Random,
+  guest: string,
+  name: string,
+  hosts: string[],
+  courses: readonly MigrationCourse[],
+): Step[] {
   const migrate = (course: MigrationCourse): Step => ({ do: 'migrate', guest, course });
   const kind = random.weighted({
     migrate: 10,
@@ -244,7 +255,7 @@ function randomEpisode(random: Random, guest: string, name: string, hosts: strin
   const on = random.pick(hosts);
   switch (kind) {
     case 'migrate':
-      return [migrate(random.pick(MIGRATIONS))];
+      return [migrate(random.pick(courses))];
     case 'renamed':
       return [{ ...migrate('ok'), new_name: `${name}-moved` } as Step];
     case 'paused':

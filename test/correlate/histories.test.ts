@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Report } from '../../src/domain/report.js';
 import type { Event } from '../../src/events/event.js';
 import {
+  cutStretches,
   delay,
   dropStream,
   duplicate,
@@ -39,10 +40,15 @@ const RANDOM_SEED = 1e6 + Math.floor(Math.random() * 1e9);
 const INCIDENTS = {
   collected: [
     21_163, 22_177, 40_080, 40_450, 40_834, 40_928, 46_186, 47_492, 48_126, 48_306, 51_628, 52_691, 70_773,
+    7_000_506,
   ],
-  incomplete: [22_909, 22_976, 60_066, 60_589, 70_378],
+  incomplete: [22_909, 22_976, 60_066, 60_589, 70_378, 3_000_894],
+  clockSet: [3_000_228, 3_000_905, 7_000_326, 7_000_335, 7_000_449, 7_000_547, 7_000_841, 7_000_952],
   lost: [20_539, 21_040, 22_177],
-  streamMissing: [20_027, 20_407, 21_054, 21_884, 22_133, 70_167],
+  cut: [7_000_019, 7_000_230],
+  streamMissing: [20_027, 20_407, 21_054, 21_884, 22_133, 70_167, 7_000_014],
+  streamMissingAndCut: [7_000_014, 7_000_039, 7_000_563, 7_000_878, 7_001_209],
+  sourceLost: [8_000_108, 8_000_173, 8_000_336, 8_000_342],
 };
 
 /** A share of the fixed seeds, those that were once judged wrongly, and one of chance. */
@@ -80,7 +86,17 @@ describe('the report on a simulated history', () => {
   });
 
   it('accuses nobody wrongly when clocks are set while they run', () => {
-    checkAll(seeds(0.2), { clock_steps: true }, ({ history, report }) => onlySound(history, report));
+    checkAll(seeds(0.2, INCIDENTS.clockSet), { clock_steps: true }, ({ plan, history, report }) => {
+      const again = reportOn(shuffle(history.events, new Random(plan.seed)));
+      const isSame = JSON.stringify(again) === JSON.stringify(report);
+      return [...onlySound(history, report), ...(isSame ? [] : [changed('shuffled', report, again)])];
+    });
+  });
+
+  it('agrees with the truth when sources are lost in the middle of a migration', () => {
+    checkAll(seeds(0.1), { complete: true, source_losses: true }, ({ plan, history, report }) =>
+      contradictions(plan, history.truth, report),
+    );
   });
 });
 
@@ -119,6 +135,30 @@ describe('the report on a disturbed history', () => {
       const random = new Random(plan.seed);
       const share = random.pick([0.02, 0.1, 0.4]);
       const disturbed = reportOn(removeAndMarkGap(history.events, () => random.chance(share)));
+      return [...flips(report, disturbed), ...onlySound(history, disturbed)];
+    });
+  });
+
+  it('never flips a verdict when stretches of a host are missing and marked', () => {
+    checkAll(seeds(0.2, INCIDENTS.cut), {}, ({ plan, history, report }) => {
+      const disturbed = reportOn(cutStretches(history.events, new Random(plan.seed)));
+      return [...flips(report, disturbed), ...onlySound(history, disturbed)];
+    });
+  });
+
+  it('never flips a verdict when sources are lost and stretches are missing', () => {
+    const options = { complete: true, source_losses: true };
+    checkAll(seeds(0.1, INCIDENTS.sourceLost), options, ({ plan, history, report }) => {
+      const disturbed = reportOn(cutStretches(history.events, new Random(plan.seed)));
+      return [...flips(report, disturbed), ...onlySound(history, disturbed)];
+    });
+  });
+
+  it('never flips a verdict when a whole stream is missing and stretches of others, too', () => {
+    checkAll(seeds(0.1, INCIDENTS.streamMissingAndCut), {}, ({ plan, history, report }) => {
+      const random = new Random(plan.seed);
+      const { host, stream } = random.pick(history.events.filter((event) => event.stream !== 'collector'));
+      const disturbed = reportOn(cutStretches(dropStream(history.events, host, stream), random));
       return [...flips(report, disturbed), ...onlySound(history, disturbed)];
     });
   });
