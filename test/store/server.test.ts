@@ -124,6 +124,26 @@ it('everything is there again after BACKUP, the loss of the database, and RESTOR
   await store.close();
 });
 
+it('old heartbeats go by the statement of the guide, and nothing else', async () => {
+  const { administrator } = clients;
+  const guide = readFileSync(join(ROOT, 'docs/guides/fleet.md'), 'utf8');
+  const statement = /ALTER TABLE [^`]*MODIFY TTL[^`]*/.exec(guide)?.[0].trim() as string;
+  const kinds = async () => {
+    const rows = await administrator.query({
+      query: 'SELECT kind FROM events FINAL ORDER BY kind',
+      format: 'JSONEachRow',
+    });
+    return (await rows.json<{ kind: string }>()).map(({ kind }) => kind);
+  };
+  const before = await kinds();
+  expect(before).toContain('Heartbeat');
+  await administrator.command({ query: statement, clickhouse_settings: { mutations_sync: '2' } });
+  await administrator.command({ query: 'OPTIMIZE TABLE events FINAL' });
+  expect(await kinds()).toEqual(before.filter((kind) => kind !== 'Heartbeat'));
+  // the tables are still those that this version made
+  await (await openStore({ client: clientFor('writer', DATABASE) })).close();
+});
+
 /** What all tables hold, and how they were made. */
 async function fingerprints(): Promise<unknown[]> {
   const { administrator } = clients;
