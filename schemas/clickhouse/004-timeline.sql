@@ -20,8 +20,8 @@ CREATE TABLE IF NOT EXISTS timeline (
   revision UInt64,
   version UInt64,
   retracted UInt8,
-  INDEX guest_name_index guest_name TYPE bloom_filter GRANULARITY 8,
-  INDEX host_index host TYPE bloom_filter
+  INDEX guest_name_index guest_name TYPE bloom_filter(0.001) GRANULARITY 8,
+  INDEX host_index host TYPE bloom_filter(0.001)
 )
 ENGINE = ReplacingMergeTree(version, retracted)
 PARTITION BY if(at_us >= 946684800000000 AND at_us < 4102444800000000, toYear(fromUnixTimestamp64Micro(at_us, 'UTC'), 'UTC'), 0)

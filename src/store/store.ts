@@ -121,15 +121,29 @@ async function writeReport(
 
 async function eventsNamed(database: Database, ids: readonly string[]): Promise<Event[]> {
   const found = new Map<string, Event>();
+  // an id begins with its host, by which the table is sorted; where one does not, all of the table is looked through
+  const hostsOf = (some: readonly string[]) => [...new Set(some.map((id) => id.split('/', 1)[0]))];
+  await readEvents(database, ids, 'host IN {hosts:Array(String)}', hostsOf, found);
+  const others = ids.filter((id) => !found.has(id));
+  await readEvents(database, others, 'true', () => [], found);
+  return ids.flatMap((id) => found.get(id) ?? []);
+}
+
+async function readEvents(
+  database: Database,
+  ids: readonly string[],
+  condition: string,
+  hostsOf: (ids: readonly string[]) => (string | undefined)[],
+  found: Map<string, Event>,
+): Promise<void> {
   for (const some of idParameters(ids)) {
     const rows = await database.select<EventRow>(
       'events',
-      `SELECT ${EVENT_SELECTION} FROM events FINAL WHERE id IN {ids:Array(String)}`,
-      { ids: some },
+      `SELECT ${EVENT_SELECTION} FROM events FINAL WHERE ${condition} AND id IN {ids:Array(String)}`,
+      { ids: some, hosts: hostsOf(some) },
     );
     for (const event of rows.map(eventFromRow)) found.set(event.id, event);
   }
-  return ids.flatMap((id) => found.get(id) ?? []);
 }
 
 /** Runs what it is given one after the other; a failure stays with its caller. */

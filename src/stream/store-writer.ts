@@ -5,6 +5,7 @@ import { type DeadLetterReason, deadLetter, reasonOf as reasonForBurial } from '
 import type { LogRecord, Output, PartitionHandler, Topic } from '../eventlog/port.js';
 import { decodeConclusion, decodeEvent } from '../events/codec.js';
 import type { Event } from '../events/event.js';
+import { REGISTRY_MARKER } from '../events/single-object.js';
 import type { Conclusion } from '../events/topic-records.js';
 import { isAboutRows } from '../store/database.js';
 import type { Store } from '../store/store.js';
@@ -60,7 +61,7 @@ export class StoreWriter implements PartitionHandler {
     const { topic, options, signal } = this.#writing;
     const next_ms = performance.now() + options.write_every_ms;
     const outputs: Output[] = [];
-    if (topic === 'events') await this.#writeEvents(this.#read(batch, decodeEvent, null), outputs);
+    if (topic === 'events') await this.#writeEvents(this.#read(batch, decodeEvent, outputs), outputs);
     else await this.#writeSaid(this.#read(batch, decodeConclusion, outputs), outputs);
     const isFull = batch.length >= options.batch_records_max;
     const left_ms = next_ms - performance.now();
@@ -70,15 +71,15 @@ export class StoreWriter implements PartitionHandler {
 
   async end(): Promise<void> {}
 
-  /** @param outputs takes those that cannot be read; null where another group sees to that */
-  #read<T>(batch: readonly LogRecord[], decode: (bytes: Buffer) => T, outputs: Output[] | null): Read<T>[] {
+  /** @param outputs takes those that cannot be read, where no other group sees to that */
+  #read<T>(batch: readonly LogRecord[], decode: (bytes: Buffer) => T, outputs: Output[]): Read<T>[] {
     return batch.flatMap((record) => {
       try {
         return [{ record, value: decode(record.value) }];
       } catch (error) {
         const reason = reasonForBurial(error);
         if (reason === null) throw error;
-        if (outputs !== null) this.#bury(record, reason, error as Error, outputs);
+        if (!isSeenTo(record)) this.#bury(record, reason, error as Error, outputs);
         return [];
       }
     });
@@ -149,4 +150,12 @@ export class StoreWriter implements PartitionHandler {
     metrics.of.dead_letters_total.inc({ reason });
     outputs.push(deadLetter(STORE_GROUP, reason, record, error.message));
   }
+}
+
+/**
+ * Whoever judges events puts those to the dead letters that nobody can read. One in the form of schema registries it may
+ * have read, where this process knows no registry.
+ */
+function isSeenTo({ topic, value }: LogRecord): boolean {
+  return topic === 'events' && value[0] !== REGISTRY_MARKER;
 }

@@ -92,3 +92,61 @@ describe('event_log, on Kafka', () => {
     expect(problems).toEqual(['line 5: event_log.sasl.password_file: /nowhere there is no such file']);
   });
 });
+
+describe('event_log.schema_registry', () => {
+  const registry = (...lines: string[]) => kafka('schema_registry:', ...lines.map((line) => `  ${line}`));
+
+  it('is none unless one is named', async () => {
+    const { configuration } = await load(kafka());
+    expect(configuration.event_log).toMatchObject({ schema_registry: { url: null, subjects: 'topic' } });
+    const named = await load(registry('url: https://schemas:8081'));
+    expect(named.configuration.event_log).toMatchObject({ schema_registry: { url: 'https://schemas:8081' } });
+    expect(named.warnings).toEqual([]);
+  });
+
+  it.each([
+    [['username: u'], 'event_log.schema_registry.url: is needed: there is no registry to log in to'],
+    [
+      ['url: https://r', 'username: u'],
+      'event_log.schema_registry.password_file: is needed to log in as a user',
+    ],
+    [
+      ['url: https://r', 'password_file: /p'],
+      'event_log.schema_registry.username: is needed beside a password',
+    ],
+    [
+      ['url: https://r', 'username: u', 'password_file: /p', 'token_file: /t'],
+      'event_log.schema_registry.username: one logs in as a user or by a token, not by both',
+    ],
+    [['url: https://r', 'token: t'], 'event_log.schema_registry.token: a secret does not stand in this file'],
+    [['url: https://u:p@r'], 'event_log.schema_registry.url: expected http or https URL'],
+    [
+      ['urls: https://r'],
+      'event_log.schema_registry.urls: unknown key; did you mean event_log.schema_registry.url?',
+    ],
+    [
+      ['url: https://r', 'subjects: name'],
+      'event_log.schema_registry.subjects: expected `topic` or `record`',
+    ],
+  ])('refuses %j', async (lines, said) => {
+    expect(await problemsOf(registry(...lines))).toContainEqual(expect.stringContaining(said));
+  });
+
+  it('takes password and token out of the environment, and the password out of a file', async () => {
+    const file = join(temporaryDirectory(), 'password');
+    writeFileSync(file, 'hunter2\n', { mode: 0o600 });
+    const { configuration, warnings } = await load(
+      registry('url: http://schemas:8081', 'username: u', `password_file: ${file}`),
+    );
+    const { event_log } = configuration;
+    expect(event_log.kind === 'kafka' && event_log.schema_registry.password?.reveal()).toBe('hunter2');
+    expect(warnings).toEqual([
+      'event_log.schema_registry.url: http://schemas:8081 sends what logs in unencrypted; https would not',
+    ]);
+    const byToken = await load(registry('url: http://127.0.0.1:8081'), {
+      MIGRATION_AUDIT_EVENT_LOG_SCHEMA_REGISTRY_TOKEN: 't0ken',
+    });
+    expect(JSON.stringify(byToken.configuration)).not.toContain('t0ken');
+    expect(byToken.warnings).toEqual([]);
+  });
+});

@@ -27,14 +27,16 @@ export interface ClickHouseUsers {
  * may do everything, without a password.
  *
  * @param users those that there are besides
+ * @param backups a directory that is the disk `backups`
  */
 export async function startClickHouse(
   directory: string,
   port?: number,
   users?: ClickHouseUsers,
+  backups?: string,
 ): Promise<ClickHouseServer> {
   const chosen = port ?? (await freePort());
-  const configuration = users === undefined ? [] : [configurationFor(`${directory}.config`, users)];
+  const configuration = users === undefined ? [] : [configurationFor(`${directory}.config`, users, backups)];
   const child = spawn(process.execPath, [PROGRAM, String(chosen), directory, ...configuration], {
     env: { ...process.env, ...users?.passwords },
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -49,13 +51,20 @@ export async function startClickHouse(
 }
 
 /** What the files of a server say about users, without what is for others. */
-function configurationFor(directory: string, { file }: ClickHouseUsers): string {
+function configurationFor(directory: string, { file }: ClickHouseUsers, backups?: string): string {
   mkdirSync(join(directory, 'users.d'), { recursive: true });
   const [main, users] = [join(directory, 'config.xml'), join(directory, 'users.xml')];
-  writeFileSync(main, `<clickhouse><users_config>${users}</users_config></clickhouse>`);
+  const disk = backups === undefined ? '' : backupsOn(backups);
+  writeFileSync(main, `<clickhouse><users_config>${users}</users_config>${disk}</clickhouse>`);
   writeFileSync(users, USERS);
   copyFileSync(file, join(directory, 'users.d', basename(file)));
   return main;
+}
+
+function backupsOn(directory: string): string {
+  const disk = `<backups><type>local</type><path>${directory}/</path></backups>`;
+  return `<storage_configuration><disks>${disk}</disks></storage_configuration>
+    <backups><allowed_disk>backups</allowed_disk></backups>`;
 }
 
 const USERS = `<clickhouse>

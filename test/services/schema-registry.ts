@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
@@ -29,7 +30,8 @@ class Refused extends Error {
 }
 
 export class SchemaRegistry {
-  readonly #server = createServer((question, answer) => void this.#answer(question, answer));
+  readonly #server: Server;
+  readonly #scheme: 'http' | 'https';
   readonly #subjects = new Map<string, Version[]>();
   readonly #levels = new Map<string, string>();
   readonly #ids: object[] = [];
@@ -41,14 +43,21 @@ export class SchemaRegistry {
   /** what is answered in place of everything: nothing at all, or a status with a text */
   trouble: 'no answer' | { status: number; body: string } | null = null;
 
-  static async start(): Promise<SchemaRegistry> {
-    const registry = new SchemaRegistry();
+  private constructor(tls: { key: string; cert: string } | null) {
+    const answer = (question: IncomingMessage, to: ServerResponse) => void this.#answer(question, to);
+    this.#scheme = tls === null ? 'http' : 'https';
+    this.#server = tls === null ? createServer(answer) : createTlsServer(tls, answer);
+  }
+
+  /** @param tls PEM of the certificate that it shows, with its key; null: in the clear */
+  static async start(tls: { key: string; cert: string } | null = null): Promise<SchemaRegistry> {
+    const registry = new SchemaRegistry(tls);
     await new Promise<void>((resolve) => registry.#server.listen(0, '127.0.0.1', resolve));
     return registry;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   /** Also as if others had registered it. */

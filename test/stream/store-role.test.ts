@@ -86,6 +86,23 @@ describe('a record that cannot be stored', () => {
   );
 });
 
+it('an event that only who knows the schema registry can read is kept here too, any other is seen to elsewhere', async () => {
+  const batch = [Buffer.from([0, 0, 0, 0, 7, 1, 2]), Buffer.from('no event')].map(
+    (value, offset): LogRecord => ({
+      topic: 'events',
+      partition: 0,
+      offset,
+      key: 'lab',
+      value,
+      appended_us: 1,
+    }),
+  );
+  const outputs = await writerOf('events').take(batch);
+  expect(outputs.map(({ record }) => decodeDeadLetter(record.value))).toEqual([
+    expect.objectContaining({ reason: 'unknown-schema', group: 'store', topic: 'events', offset: 0 }),
+  ]);
+});
+
 describe('conclusions', () => {
   it('written again, in part, or in another order change nothing', async () => {
     const said = SAMPLE_CONCLUSIONS.map((each) => ({
@@ -123,7 +140,7 @@ describe('conclusions', () => {
   });
 });
 
-function writerOf(topic: 'findings'): StoreWriter {
+function writerOf(topic: 'events' | 'findings'): StoreWriter {
   const { metrics, health, logger } = telemetry();
   return new StoreWriter({
     store,

@@ -61,7 +61,8 @@ export const ACTS: Record<string, (scene: Scene) => Promise<void>> = {
 
 /** By the reason that the dead letter has to give. */
 const POISON: [reason: string, make: (random: Random) => Buffer][] = [
-  ['bad-event', (random) => Buffer.from(Array.from({ length: 200 }, () => random.between(0, 255)))],
+  // without zeros: one in front would be the form of schema registries
+  ['bad-event', (random) => Buffer.from(Array.from({ length: 200 }, () => random.between(1, 255)))],
   ['bad-event', () => Buffer.alloc(0)],
   ['bad-event', () => encodeEvent(sampleEvent('Heartbeat')).subarray(0, 30)],
   ['unknown-schema', ofNewerVersion],
