@@ -114,7 +114,7 @@ function eventsOf(clusters: number): Event[] {
   );
 }
 
-/** From the first record on: what joining a group costs is the same for all. */
+/** From when it has its partitions on. */
 async function bareConsumer(topic: string, count: number): Promise<Rate> {
   const kafka = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING });
   const consumer = kafka.consumer({ groupId: `bare-${topic}` });
@@ -124,8 +124,8 @@ async function bareConsumer(topic: string, count: number): Promise<Rate> {
   let left = count;
   await new Promise<void>((resolve, reject) => {
     consumer.on('consumer.crash', ({ payload }) => reject(payload.error));
+    consumer.on('consumer.group_join', () => measuring.begin());
     const eachBatch = async ({ batch }: { batch: { messages: unknown[] } }) => {
-      measuring.begin();
       left -= batch.messages.length;
       if (left <= 0) resolve();
     };
