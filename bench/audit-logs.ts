@@ -4,32 +4,29 @@ import { join } from 'node:path';
 /**
  * Big audit logs made of the recorded samples over and over, each event with a serial of its own.
  *
- * What `ausearch` makes of a log depends on its stamps far more than on its size, so a figure beside it needs the
- * shape of the log that it was taken on.
+ * What `ausearch` makes of a log depends on its stamps far more than on its size: it goes through all events of the
+ * last two seconds for each record. So a figure beside it needs the shape of the log that it was taken on.
  */
 export interface AuditLogShape {
   bytes: number;
   format: 'raw' | 'enriched';
   /** in the 1 % logs 99 of 100 events are of a call that relabels nothing */
   percentOurs: 1 | 100;
-  /** `ticking`: events 10 ms apart, as on a busy host. `repeating`: the samples' own times come again and again */
-  stamps: 'ticking' | 'repeating';
+  /** as their stamps tell: 100 on a busy host, 1,000 and more while somebody relabels a directory */
+  events_per_s: number;
   /** `strangers`: every call of ours is on a file of its own that is no guest's, as of a `chown -R` */
   files?: 'samples' | 'strangers';
 }
 
 const SAMPLES = new URL('../test/golden/audit-records/', import.meta.url).pathname;
-const STAMP = /audit\((\d+\.\d+):\d+\)/;
+const STAMP = /audit\(\d+\.\d+:\d+\)/;
 const STAMPS = new RegExp(STAMP, 'g');
-const MS_PER_EVENT = 10;
 const FIRST_MS = 1_795_400_000_000;
 const BLOCK_BYTES = 1 << 18;
 
 interface Sample {
   /** the event's text with its stamps cut out */
   parts: string[];
-  /** seconds as in the stamp */
-  time: string;
 }
 
 /** Writes the log and returns its size in bytes. */
@@ -45,7 +42,7 @@ export function writeAuditLog(path: string, shape: AuditLogShape): number {
     const sample = (
       ours ? samples[(shape.percentOurs === 100 ? n : n / 100) % samples.length] : others[n % others.length]
     ) as Sample;
-    const time = shape.stamps === 'ticking' ? tickingTime(n) : sample.time;
+    const time = timeAt(n / shape.events_per_s);
     const parts = shape.files === 'strangers' && ours ? ofStranger(sample.parts, n) : sample.parts;
     block += `${parts.join(`audit(${time}:${n + 1})`)}\n`;
     if (block.length < BLOCK_BYTES) continue;
@@ -56,8 +53,8 @@ export function writeAuditLog(path: string, shape: AuditLogShape): number {
   return written;
 }
 
-function tickingTime(n: number): string {
-  const at_ms = FIRST_MS + n * MS_PER_EVENT;
+function timeAt(elapsed_s: number): string {
+  const at_ms = FIRST_MS + Math.floor(elapsed_s * 1000);
   return `${Math.floor(at_ms / 1000)}.${String(at_ms % 1000).padStart(3, '0')}`;
 }
 
@@ -79,10 +76,7 @@ function samplesOf(format: AuditLogShape['format']): Sample[] {
     }
     if (lines.length > 0) events.push(lines);
   }
-  return events.map((lines) => {
-    const text = lines.join('\n');
-    return { parts: text.replace(STAMPS, '\0').split('\0'), time: STAMP.exec(text)?.[1] ?? '0.000' };
-  });
+  return events.map((lines) => ({ parts: lines.join('\n').replace(STAMPS, '\0').split('\0') }));
 }
 
 function isPlainCall({ parts }: Sample): boolean {
@@ -100,6 +94,6 @@ function ofStranger(parts: readonly string[], n: number): string[] {
 
 const FIRST_INODE = 1_000_000;
 
-function asForeignCall({ parts, time }: Sample): Sample {
-  return { parts: parts.map((part) => part.replace(/arch=(\w+) syscall=\d+/, 'arch=$1 syscall=59')), time };
+function asForeignCall({ parts }: Sample): Sample {
+  return { parts: parts.map((part) => part.replace(/arch=(\w+) syscall=\d+/, 'arch=$1 syscall=59')) };
 }

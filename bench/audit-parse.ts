@@ -25,11 +25,13 @@ const CHUNK_BYTES = 1 << 18;
 const PEER = 'ausearch';
 const NEWLINE = 10;
 
-const SHAPES: Pick<AuditLogShape, 'format' | 'percentOurs'>[] = [
-  { format: 'raw', percentOurs: 100 },
-  { format: 'raw', percentOurs: 1 },
-  { format: 'enriched', percentOurs: 100 },
-  { format: 'enriched', percentOurs: 1 },
+const SHAPES: Pick<AuditLogShape, 'format' | 'percentOurs' | 'events_per_s'>[] = [
+  { format: 'raw', percentOurs: 100, events_per_s: 100 },
+  { format: 'raw', percentOurs: 100, events_per_s: 1000 },
+  { format: 'raw', percentOurs: 1, events_per_s: 100 },
+  { format: 'raw', percentOurs: 1, events_per_s: 1000 },
+  { format: 'enriched', percentOurs: 100, events_per_s: 1000 },
+  { format: 'enriched', percentOurs: 1, events_per_s: 1000 },
 ];
 
 function readChunks(path: string, take: (chunk: Buffer) => void): void {
@@ -71,8 +73,9 @@ function countEvents(path: string): number {
   return events;
 }
 
-function compare(path: string, { format, percentOurs }: (typeof SHAPES)[number]): void {
-  const bytes = writeAuditLog(path, { bytes: LOG_BYTES, format, percentOurs, stamps: 'ticking' });
+function compare(path: string, shape: (typeof SHAPES)[number]): void {
+  const bytes = writeAuditLog(path, { bytes: LOG_BYTES, ...shape });
+  const { format, percentOurs, events_per_s } = shape;
   let events = 0;
   const seconds = inTurn(ROUNDS, {
     'read the file': () => cpuSeconds(() => readChunks(path, () => {})),
@@ -83,7 +86,9 @@ function compare(path: string, { format, percentOurs }: (typeof SHAPES)[number])
       }),
     ...(isInstalled(PEER) ? { [PEER]: () => cpuSecondsOf(PEER, ['--raw', '-if', path]) } : {}),
   });
-  console.log(`\n${format.toUpperCase()}, ${percentOurs} % ours, ${megabytes(bytes)} MB`);
+  console.log(
+    `\n${format.toUpperCase()}, ${percentOurs} % ours, ${events_per_s} events/s, ${megabytes(bytes)} MB`,
+  );
   const ceiling = seconds.get('search newlines') as number[];
   const peer = seconds.get(PEER);
   for (const [name, figures] of seconds) {

@@ -21,7 +21,7 @@ function sampleEvents(): Event[] {
   const directory = mkdtempSync(join(tmpdir(), 'codec-'));
   try {
     const path = join(directory, 'audit.log');
-    writeAuditLog(path, { bytes: LOG_BYTES, format: 'raw', percentOurs: 100, stamps: 'ticking' });
+    writeAuditLog(path, { bytes: LOG_BYTES, format: 'raw', percentOurs: 100, events_per_s: 100 });
     const events: Event[] = [];
     const sink = { event: (event: Event) => events.push(event), rejected() {}, foreign() {} };
     const reader = new AuditReader({ cluster: 'bench', host: 'hosta', boot: null, file: path }, sink);

@@ -84,7 +84,7 @@ function parse(path: string, take: (event: Event) => void): void {
 
 async function drain(directory: string, percentOurs: 1 | 100): Promise<void> {
   const path = join(directory, 'audit.log');
-  const bytes = writeAuditLog(path, { bytes: LOG_BYTES, format: 'raw', percentOurs, stamps: 'ticking' });
+  const bytes = writeAuditLog(path, { bytes: LOG_BYTES, format: 'raw', percentOurs, events_per_s: 100 });
   const reading_s = await timed(() => eachChunk(path, () => {}));
   const parsing_s = await timed(() => parse(path, () => {}));
   const batches: NewRecord[][] = [[]];

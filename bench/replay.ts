@@ -16,11 +16,11 @@ const PEER = 'ausearch';
 const CLI = new URL('../dist/cli.js', import.meta.url).pathname;
 const KEEPS_PEAK = new URL('peak-memory.mjs', import.meta.url).href;
 
-const SHAPES: Pick<AuditLogShape, 'percentOurs' | 'stamps' | 'files'>[] = [
-  { percentOurs: 100, stamps: 'ticking' },
-  { percentOurs: 100, stamps: 'repeating' },
-  { percentOurs: 1, stamps: 'ticking' },
-  { percentOurs: 100, stamps: 'ticking', files: 'strangers' },
+const SHAPES: Pick<AuditLogShape, 'percentOurs' | 'events_per_s' | 'files'>[] = [
+  { percentOurs: 100, events_per_s: 100 },
+  { percentOurs: 100, events_per_s: 1000 },
+  { percentOurs: 1, events_per_s: 100 },
+  { percentOurs: 100, events_per_s: 1000, files: 'strangers' },
 ];
 
 /** Runs the program with its output thrown away. */
@@ -38,7 +38,7 @@ function replay(path: string): { peak_bytes: number; seconds: number } {
 
 function compare(path: string, shape: (typeof SHAPES)[number]): void {
   const bytes = writeAuditLog(path, { bytes: LOG_BYTES, format: 'raw', ...shape });
-  const { percentOurs, stamps, files = 'samples' } = shape;
+  const { percentOurs, events_per_s, files = 'samples' } = shape;
   let peak_bytes = 0;
   const seconds = inTurn(ROUNDS, {
     replay: () => {
@@ -48,7 +48,9 @@ function compare(path: string, shape: (typeof SHAPES)[number]): void {
     },
     ...(isInstalled(PEER) ? { [PEER]: () => cpuSecondsOf(PEER, ['--raw', '-if', path]) } : {}),
   });
-  console.log(`\nRAW, ${percentOurs} % ours, ${stamps} stamps, files of ${files}, ${megabytes(bytes)} MB`);
+  console.log(
+    `\nRAW, ${percentOurs} % ours, ${events_per_s} events/s, files of ${files}, ${megabytes(bytes)} MB`,
+  );
   for (const [name, figures] of seconds) {
     const median = medianOf(figures);
     const rate = `${(bytes / 1e6 / median).toFixed(0).padStart(4)} MB/s`;

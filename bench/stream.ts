@@ -83,7 +83,8 @@ function readAll(from: EventLog): Promise<void> {
 }
 
 function correlated(from: EventLog): Promise<void> {
-  const options = { correlator: {}, batch_events_max: BATCH_EVENTS };
+  const keeps = { keep_settled_us: 30 * 86_400e6, state_bytes_max: 2 ** 30 };
+  const options = { correlator: {}, batch_events_max: BATCH_EVENTS, ...keeps };
   return until('correlate', ['events'], (signal) =>
     correlateRole({ log: from, options, ...telemetry(), signal }),
   );

@@ -6,13 +6,14 @@
 -- escaped form, so columns compare as the bytes do, and whoever prints them prints nothing but text.
 -- '' in a text column means "not known". `at` is `at_us` for people: it ends where DateTime64 ends.
 --
--- Times come from logs and may be anything: whatever is outside 2000..2099 shares the partition 0.
+-- Times come from logs and may be anything: whatever is outside 2000..2099 shares the partition 0. The partition is one
+-- of `at_us`, not of `at`, so that a question about a span of `at_us` leaves the other months unread.
 CREATE TABLE IF NOT EXISTS events (
   cluster LowCardinality(String),
   host LowCardinality(String),
   at_us Int64 COMMENT 'µs since the epoch on the clock of the host' CODEC(Delta, ZSTD),
   at DateTime64(6, 'UTC') DEFAULT fromUnixTimestamp64Micro(at_us, 'UTC') CODEC(Delta, ZSTD),
-  id String,
+  id String CODEC(ZSTD),
   kind LowCardinality(String),
   stream LowCardinality(String),
   boot LowCardinality(String),
@@ -21,10 +22,10 @@ CREATE TABLE IF NOT EXISTS events (
   guest_name LowCardinality(String),
   body String COMMENT 'JSON' CODEC(ZSTD(3)),
   witness String COMMENT 'raw lines, escaped' CODEC(ZSTD(3)),
-  witness_bytes UInt32,
+  witness_bytes UInt32 CODEC(ZSTD),
   INDEX guest_uuid_index guest_uuid TYPE bloom_filter GRANULARITY 4,
   INDEX id_index id TYPE bloom_filter GRANULARITY 4
 )
 ENGINE = ReplacingMergeTree(witness_bytes)
-PARTITION BY if(at >= '2000-01-01' AND at < '2100-01-01', toYYYYMM(at), 0)
+PARTITION BY if(at_us >= 946684800000000 AND at_us < 4102444800000000, toYYYYMM(fromUnixTimestamp64Micro(at_us, 'UTC'), 'UTC'), 0)
 ORDER BY (cluster, host, at_us, id)

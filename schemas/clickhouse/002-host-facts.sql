@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS host_facts (
   host LowCardinality(String),
   at_us Int64 CODEC(Delta, ZSTD),
   at DateTime64(6, 'UTC') DEFAULT fromUnixTimestamp64Micro(at_us, 'UTC') CODEC(Delta, ZSTD),
-  id String,
+  id String CODEC(ZSTD),
   origin LowCardinality(String),
   host_name LowCardinality(String),
   kernel LowCardinality(String),

@@ -4,9 +4,9 @@ CREATE TABLE IF NOT EXISTS relabels (
   host LowCardinality(String),
   at_us Int64 CODEC(Delta, ZSTD),
   at DateTime64(6, 'UTC') DEFAULT fromUnixTimestamp64Micro(at_us, 'UTC') CODEC(Delta, ZSTD),
-  order_us Int64,
+  order_us Int64 CODEC(Delta, ZSTD),
   place UInt32,
-  id String,
+  id String CODEC(ZSTD),
   serial Int64 COMMENT 'audit serial',
   call LowCardinality(String),
   success Nullable(Bool),
@@ -33,11 +33,11 @@ CREATE TABLE IF NOT EXISTS relabels (
   auid Nullable(Int64),
   hosts Array(LowCardinality(String)),
   record String CODEC(ZSTD(3)),
-  digest String,
+  digest String CODEC(ZSTD),
   revision UInt64,
   version UInt64,
   retracted UInt8
 )
 ENGINE = ReplacingMergeTree(version, retracted)
-PARTITION BY if(at >= '2000-01-01' AND at < '2100-01-01', toYYYYMM(at), 0)
+PARTITION BY if(at_us >= 946684800000000 AND at_us < 4102444800000000, toYYYYMM(fromUnixTimestamp64Micro(at_us, 'UTC'), 'UTC'), 0)
 ORDER BY (cluster, host, at_us, id)

@@ -25,4 +25,4 @@ CREATE TABLE IF NOT EXISTS migrations (
   retracted UInt8
 )
 ENGINE = ReplacingMergeTree(version, retracted)
-ORDER BY (cluster, id)
+ORDER BY (id, cluster)

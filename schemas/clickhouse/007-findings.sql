@@ -34,4 +34,4 @@ CREATE TABLE IF NOT EXISTS findings (
   retracted UInt8
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (cluster, id)
+ORDER BY (id, cluster)

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Spool } from '../eventlog/port.js';
 import { encodeEvent } from '../events/codec.js';
 import type { Event } from '../events/event.js';
 import type { Health } from '../telemetry/health.js';
 import type { Instruments } from '../telemetry/metrics.js';
+import { aborted, pause } from '../waiting/pause.js';
 import type { CollectorPlace } from './collector-event.js';
 import {
   COLLECTOR,
@@ -153,7 +153,7 @@ class Collector {
     const { settings } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      await sleep(settings.heartbeat_every_s * 1000, undefined, { signal }).catch(() => {});
+      await pause(settings.heartbeat_every_s * 1000, signal);
       if (!signal.aborted && !this.#isHeartbeatWaiting) await this.#heartbeat();
     }
   }
@@ -185,9 +185,4 @@ class Collector {
   #here(): CollectorPlace {
     return { ...this.#options.place, at_us: this.#options.clock() };
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

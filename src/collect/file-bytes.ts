@@ -1,8 +1,8 @@
 import { type BigIntStats, constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { type Duplex, pipeline } from 'node:stream';
+import * as zlib from 'node:zlib';
 import { MigrationAuditError } from '../domain/errors.js';
 
 /** How much is read at once. Each chunk is memory of its own: readers keep slices of it. */
@@ -18,7 +18,15 @@ const UNPACKED_ALLOWANCE_BYTES = 64 << 20;
 /** Files that are read whole: XML and tables of a host, never more than some 100 kB in practice. */
 const WHOLE_FILE_BYTES_MAX = 16 << 20;
 
-const GZIP_MAGIC = [0x1f, 0x8b] as const;
+/** What programs that rotate logs pack them with, by the first bytes. */
+const PACKINGS = [
+  { name: 'gzip', magic: [0x1f, 0x8b], tool: 'gzip -d' },
+  { name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd], tool: 'zstd -d' },
+  { name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], tool: 'xz -d' },
+  { name: 'bzip2', magic: [0x42, 0x5a, 0x68], tool: 'bzip2 -d' },
+  { name: 'lz4', magic: [0x04, 0x22, 0x4d, 0x18], tool: 'lz4 -d' },
+] as const;
+type Packing = (typeof PACKINGS)[number];
 
 export interface ReadOptions {
   signal?: AbortSignal | undefined;
@@ -29,8 +37,8 @@ export interface ReadOptions {
 }
 
 /**
- * The bytes of a file in chunks of at most 1 MiB, unpacked when the file is gzip (told by its first bytes, not by
- * its name). Only regular files are read, so that a pipe or device in a capture cannot hold us up.
+ * The bytes of a file in chunks of at most 1 MiB, unpacked when the file is gzip, or zstd where Node.js has that (told
+ * by its first bytes, not by its name). Only regular files are read, so that a pipe or device in a capture cannot hold us up.
  *
  * @throws MigrationAuditError MA_NOT_FOUND, MA_UNREADABLE; what was read before a fault has been handed out by then
  */
@@ -44,8 +52,9 @@ export async function* chunksOf(path: string, options: ReadOptions = {}): AsyncG
     const first = await raw.next();
     if (first.done) return;
     const whole = prepend(first.value, raw);
-    if (isGzip(first.value)) yield* unpacked(path, whole, packed);
-    else yield* whole;
+    const packing = packingOf(first.value);
+    if (packing === null) yield* whole;
+    else yield* unpacked(path, whole, packed, packing);
   } finally {
     await file.close();
   }
@@ -136,19 +145,35 @@ async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGener
   yield* rest;
 }
 
-/** By its first bytes, not by its name. */
-export function isGzip(bytes: Buffer): boolean {
-  return bytes[0] === GZIP_MAGIC[0] && bytes[1] === GZIP_MAGIC[1];
+/** By its first bytes, not by its name; null when they are no packed file's. */
+export function packingOf(bytes: Buffer): Packing | null {
+  return PACKINGS.find(({ magic }) => magic.every((byte, at) => bytes[at] === byte)) ?? null;
+}
+
+/** @throws MigrationAuditError MA_UNREADABLE when Node.js cannot unpack it */
+function unpackerFor(path: string, { name, tool }: Packing): Duplex {
+  if (name === 'gzip') return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
+  // Node.js has it from 22.15 on, so the types of older ones do not.
+  const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: zlib.ZlibOptions) => Duplex };
+  if (name === 'zstd' && createZstdDecompress) return createZstdDecompress({ chunkSize: CHUNK_BYTES });
+  throw new MigrationAuditError(
+    'MA_UNREADABLE',
+    path,
+    `it is packed with ${name}, which is not read here: unpack it with ${tool} and read again`,
+    { hint: 'unpack the file and read again' },
+  );
 }
 
 async function* unpacked(
   path: string,
   source: AsyncGenerator<Buffer>,
   packed: { bytes: number },
+  packing: Packing,
 ): AsyncGenerator<Buffer> {
   let unpacked_bytes = 0;
+  const unpacker = unpackerFor(path, packing);
   try {
-    const unzip = pipeline(source, createGunzip({ chunkSize: CHUNK_BYTES }), () => {
+    const unzip = pipeline(source, unpacker, () => {
       // Faults reach the loop below through the stream itself.
     });
     for await (const chunk of unzip) {
@@ -166,7 +191,7 @@ async function* unpacked(
       throw new MigrationAuditError(
         'MA_UNREADABLE',
         path,
-        `damaged gzip data after ${unpacked_bytes} bytes`,
+        `damaged ${packing.name} data after ${unpacked_bytes} bytes`,
         {
           cause: error,
         },
@@ -177,5 +202,5 @@ async function* unpacked(
 
 function isZlibError(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code ?? '';
-  return code.startsWith('Z_');
+  return code.startsWith('Z_') || code.startsWith('ZSTD_') || code.startsWith('ERR_ZLIB');
 }

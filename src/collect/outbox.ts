@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BackOff } from '../domain/back-off.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { Appended, NewRecord, Spool } from '../eventlog/port.js';
+import { pause } from '../waiting/pause.js';
 
 /** What one call of a source hands over: kept together, or not at all. */
 export interface Parcel {
@@ -129,7 +129,7 @@ export class Outbox {
   }
 
   async #linger(): Promise<void> {
-    await sleep(this.#limits.linger_ms, undefined, { signal: this.#closing.signal }).catch(() => {});
+    await pause(this.#limits.linger_ms, this.#closing.signal);
   }
 
   #nextBatch(): Parcel[] {
@@ -161,7 +161,7 @@ export class Outbox {
         if (!(error instanceof MigrationAuditError) || !PASSING.has(error.code)) throw error;
         this.#events.refused(error);
         if (this.#closing.signal.aborted) return false;
-        await sleep(backOff.next(), undefined, { signal: this.#closing.signal }).catch(() => {});
+        await pause(backOff.next(), this.#closing.signal);
       }
     }
     for (const { bytes, kept } of parcels) {

@@ -8,7 +8,7 @@ import { sourcesOfCapture } from '../replay/capture.js';
 import { type Replayed, replay } from '../replay/replay.js';
 import { pageFor } from './format.js';
 import { EXIT, type Io, type SetExit } from './io.js';
-import { keepingIn, usingStore } from './store.js';
+import { keepingIn, usingStore } from './store-access.js';
 import { paragraph } from './text/columns.js';
 import { reportPage } from './text/report-page.js';
 

@@ -5,6 +5,7 @@ import { DEFAULT_FILE, loadConfiguration } from '../config/load.js';
 import type { Configuration } from '../config/schema.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { Appender, ProcessorLog, Scanner } from '../eventlog/port.js';
+import type { ConditionSetter } from '../telemetry/health.js';
 import type { Io } from './io.js';
 
 /** The event log as the commands use it that look into it, without being a role. */
@@ -60,12 +61,18 @@ export async function usingLog<T>(
   }
 }
 
-export async function openKafka(configured: KafkaConfiguration, host: string, logger: Logger) {
+/** @param condition holds while the schema registry answers what it is asked */
+export async function openKafka(
+  configured: KafkaConfiguration,
+  host: string,
+  logger: Logger,
+  condition: ConditionSetter | null = null,
+) {
   const [{ kafkaSettings }, { openKafkaLog }] = await Promise.all([
     import('../eventlog/kafka/configured.js'),
     import('../eventlog/kafka/kafka-log.js'),
   ]);
-  return openKafkaLog(await kafkaSettings(configured, host), logger);
+  return openKafkaLog(await kafkaSettings(configured, host, condition), logger);
 }
 
 /** The log in the data directory: of one machine, or the spool of a collector that forwards. */

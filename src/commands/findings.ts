@@ -3,7 +3,7 @@ import type { FindingReport, Report } from '../domain/report.js';
 import type { StoreReader } from '../store/socket.js';
 import { formatOption, fullOption, type OutputOptions, print } from './format.js';
 import { EXIT, type Io, type SetExit } from './io.js';
-import { type StoreOptions, storeOptions, usingStore } from './store.js';
+import { type StoreOptions, storeOptions, usingStore } from './store-access.js';
 import { findingPage } from './text/finding-page.js';
 import { body, type Page } from './text/page.js';
 import { findingList } from './text/report-page.js';

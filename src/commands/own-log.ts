@@ -1,8 +1,8 @@
 import { statfs } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Configuration } from '../config/schema.js';
 import type { EventLog, Topic } from '../eventlog/port.js';
 import type { Instruments } from '../telemetry/metrics.js';
+import { pause } from '../waiting/pause.js';
 
 /** A group that reads a topic, for its metric. */
 export interface ReadingGroup {
@@ -28,6 +28,6 @@ export async function showLog(
     metrics.event_log_free_bytes.set(Math.max(0, Math.min(event_log.bytes_max - bytes, bavail * bsize)));
     for (const { group, topic } of groups)
       metrics.event_log_lag_events.set({ group }, (await log.lag(group, topic)).records);
-    await sleep(SHOW_EVERY_MS, undefined, { signal }).catch(() => {});
+    await pause(SHOW_EVERY_MS, signal);
   }
 }

@@ -10,7 +10,7 @@ import { findingsCommand } from './findings.js';
 import { EXIT, type Io, reportError, type SetExit } from './io.js';
 import { replayCommand } from './replay.js';
 import { runCommand } from './run.js';
-import { storeCommand } from './store-role.js';
+import { storeCommand } from './store.js';
 import { timelineCommand } from './timeline.js';
 import { topicsCommand } from './topics.js';
 import { version } from './version.js';

@@ -9,7 +9,7 @@ import { formatOption, fullOption, type OutputOptions, printReport } from './for
 import { type Io, type SetExit, warn } from './io.js';
 import { namedFileOptions } from './named-file-options.js';
 import { progressOver } from './progress.js';
-import { keepingIn } from './store.js';
+import { keepingIn } from './store-access.js';
 
 interface Options extends OutputOptions {
   cluster: string;
@@ -67,6 +67,11 @@ async function runReplay(io: Io, captures: string[], named: NamedFile[], options
   };
   const { report, notes } = await replayWithProgress(io, sources, options);
   reportNotes(io, notes, options);
+  const [only, ...others] = new Set(sources.hosts.map(({ host }) => host));
+  if (only !== undefined && others.length === 0)
+    io.err.write(
+      `note: only ${printable(only)} was read; what other hosts ran takes their logs: name the directory above one per host\n`,
+    );
   return printReport(io, options, report, notes);
 }
 

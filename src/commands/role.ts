@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { diffConfiguration, takenOver } from '../config/diff.js';
 import { KEYS, valueAt } from '../config/keys.js';
@@ -10,6 +9,7 @@ import { createLog, type Log } from '../telemetry/log.js';
 import { createMetrics, type Metrics, type MetricsOptions } from '../telemetry/metrics.js';
 import { onReload } from '../telemetry/process-signals.js';
 import { startTelemetryServer } from '../telemetry/server.js';
+import { aborted, pause } from '../waiting/pause.js';
 import type { Io } from './io.js';
 import { version } from './version.js';
 
@@ -157,11 +157,5 @@ function asError(reason: unknown): Error {
 }
 
 async function caughtUp({ isCaughtUp }: Stage, enough: AbortSignal): Promise<void> {
-  while (isCaughtUp?.() === false && !enough.aborted)
-    await sleep(CATCH_UP_POLL_MS, undefined, { signal: enough }).catch(() => {});
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  while (isCaughtUp?.() === false && !enough.aborted) await pause(CATCH_UP_POLL_MS, enough);
 }

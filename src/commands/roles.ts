@@ -11,7 +11,7 @@ import { correlateRole } from '../stream/correlate-role.js';
 import { CORRELATE_GROUP } from '../stream/processor.js';
 import { storeRole } from '../stream/store-role.js';
 import { STORE_GROUP } from '../stream/store-writer.js';
-import { onKafka, openKafka, openLocal } from './event-log.js';
+import { type KafkaConfiguration, onKafka, openKafka, openLocal } from './event-log.js';
 import { type ReadingGroup, showLog } from './own-log.js';
 import { type RoleSurroundings, runStages, type Stage } from './role.js';
 
@@ -46,7 +46,7 @@ export async function collectForFleet(surroundings: RoleSurroundings): Promise<v
   const configuration = surroundings.configuration();
   const { event_log, host } = configuration;
   const spool = await openLocal(configuration, false);
-  const kafka = event_log.kind === 'kafka' ? await openKafka(event_log, host, surroundings.logger) : null;
+  const kafka = event_log.kind === 'kafka' ? await openFleetLog(surroundings, event_log, host) : null;
   const groups: ReadingGroup[] = kafka === null ? [] : [{ group: FORWARD_GROUP, topic: 'events' }];
   try {
     await runStages(surroundings.signal, [
@@ -70,12 +70,24 @@ export function storeForFleet(surroundings: RoleSurroundings): Promise<void> {
   return onFleetLog(surroundings, (log) => storing(surroundings, log));
 }
 
+/** A registry counts as ready until it fails: it is asked for nothing before there is something to send or to read. */
+function openFleetLog(
+  { health, logger }: RoleSurroundings,
+  configured: KafkaConfiguration,
+  host: string,
+): ReturnType<typeof openKafka> {
+  if (configured.schema_registry.url === null) return openKafka(configured, host, logger);
+  const condition = health.condition('schema-registry');
+  condition.ready();
+  return openKafka(configured, host, logger, condition);
+}
+
 async function onFleetLog(
   surroundings: RoleSurroundings,
   stageOn: (log: ProcessorLog) => Stage,
 ): Promise<void> {
   const configuration = surroundings.configuration();
-  const log = await openKafka(onKafka(configuration), configuration.host, surroundings.logger);
+  const log = await openFleetLog(surroundings, onKafka(configuration), configuration.host);
   try {
     await runStages(surroundings.signal, [stageOn(log)]);
   } finally {
@@ -115,12 +127,16 @@ function forwarding(
   };
 }
 
+const HOUR_US = 3_600_000_000;
+
 export function correlating(surroundings: RoleSurroundings, log: ProcessorLog): Stage {
   const { configuration, metrics, health, logger } = surroundings;
   const { correlate, storage } = configuration();
   const options = {
     correlator: { sharedPaths: storage.shared_paths, localPaths: storage.local_paths },
     batch_events_max: correlate.batch_events_max,
+    keep_settled_us: correlate.keep_settled_h * HOUR_US,
+    state_bytes_max: correlate.state_bytes_max,
   };
   return {
     run: (signal) => correlateRole({ log, options, metrics, health, logger, signal }),

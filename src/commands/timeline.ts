@@ -4,7 +4,7 @@ import type { Report, TimelineEntry } from '../domain/report.js';
 import type { StoreReader } from '../store/socket.js';
 import { formatOption, fullOption, type OutputOptions, print } from './format.js';
 import { EXIT, type Io, type SetExit } from './io.js';
-import { type StoreOptions, storeOptions, usingStore } from './store.js';
+import { type StoreOptions, storeOptions, usingStore } from './store-access.js';
 import { wholeHistory } from './text/history.js';
 
 interface Options extends OutputOptions, StoreOptions {

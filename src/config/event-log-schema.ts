@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   absolutePath,
   hostsAndPorts,
+  httpUrl,
   kind,
   name,
   oneOf,
@@ -105,6 +106,61 @@ const sasl = z
     require('password_file', password_file !== null || password !== null);
   });
 
+const schemaRegistry = z
+  .strictObject({
+    url: httpUrl()
+      .nullable()
+      .default(null)
+      .register(KEY_FACTS, {
+        about:
+          'address of a Confluent-compatible schema registry: records are written so that others who know it can read ' +
+          'them; `null`: Avro single-object encoding, for this program alone. Records of both forms are read with a registry',
+        reload: 'restart',
+      }),
+    subjects: oneOf(['topic', 'record', 'topic-record']).default('topic').register(KEY_FACTS, {
+      about:
+        'how the subjects of the schemas are named: by the `topic` (`<topic>-value`), by the `record`, or by both',
+      reload: 'restart',
+    }),
+    ca_file: absolutePath().nullable().default(null).register(KEY_FACTS, {
+      about:
+        'PEM file with the authorities that the registry’s certificate is checked with; `null`: those of Node.js',
+      reload: 'restart',
+    }),
+    username: word().nullable().default(null).register(KEY_FACTS, {
+      about: 'user to log in to the registry as; `null`: no user, and so no password',
+      reload: 'restart',
+    }),
+    password_file: absolutePath().nullable().default(null).register(KEY_FACTS, {
+      about: 'file with the password of the user, on one line',
+      reload: 'restart',
+    }),
+    password: secret().nullable().default(null).register(KEY_FACTS, {
+      about: 'the password itself; only from the environment, where it goes before `password_file`',
+      reload: 'restart',
+    }),
+    token_file: absolutePath().nullable().default(null).register(KEY_FACTS, {
+      about:
+        'file with a bearer token, in place of a user; read anew for every request, so that others can renew it',
+      reload: 'restart',
+    }),
+    token: secret().nullable().default(null).register(KEY_FACTS, {
+      about: 'the token itself; only from the environment, where it goes before `token_file`',
+      reload: 'restart',
+    }),
+  })
+  .superRefine(({ url, username, password_file, password, token_file, token }, context) => {
+    const refuse = (key: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    const hasPassword = password_file !== null || password !== null;
+    const hasToken = token_file !== null || token !== null;
+    if (url === null && (username !== null || hasPassword || hasToken))
+      refuse('url', 'is needed: there is no registry to log in to');
+    if (username !== null && !hasPassword) refuse('password_file', 'is needed to log in as a user');
+    if (username === null && hasPassword) refuse('username', 'is needed beside a password');
+    if (username !== null && hasToken) refuse('username', 'one logs in as a user or by a token, not by both');
+  });
+
 export const eventLog = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: kind('local', KINDS).default('local').register(KEY_FACTS, KIND_FACTS),
@@ -147,5 +203,6 @@ export const eventLog = z.discriminatedUnion('kind', [
     }),
     ssl: ssl.prefault({}),
     sasl: sasl.prefault({}),
+    schema_registry: schemaRegistry.prefault({}),
   }),
 ]);

@@ -47,6 +47,9 @@ export async function withPasswords(configuration: Configuration): Promise<WithP
     const found = await read(['event_log', 'sasl'], event_log.sasl);
     if ('section' in found) return found;
     event_log = { ...event_log, sasl: found };
+    const registry = await read(['event_log', 'schema_registry'], event_log.schema_registry);
+    if ('section' in registry) return registry;
+    event_log = { ...event_log, schema_registry: registry };
   }
   return { configuration: { ...configuration, store, event_log }, fromFiles, warnings };
 }

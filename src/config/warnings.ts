@@ -12,7 +12,16 @@ export function warningsOf({ listen, store, event_log }: Configuration): string[
     warnings.push(`store.url: ${store.url} sends the password unencrypted; https would not`);
   if (event_log.kind === 'kafka' && !event_log.ssl.enabled && event_log.sasl.mechanism !== 'none')
     warnings.push('event_log.ssl.enabled: what logs in to the brokers is sent unencrypted; TLS would not');
+  if (event_log.kind === 'kafka') warnings.push(...warningsOfRegistry(event_log.schema_registry));
   return warnings;
+}
+
+type Registry = Extract<Configuration['event_log'], { kind: 'kafka' }>['schema_registry'];
+
+function warningsOfRegistry({ url, password, token, token_file }: Registry): string[] {
+  const isSecret = password !== null || token !== null || token_file !== null;
+  if (url === null || !isSecret || !isSentInClear(url)) return [];
+  return [`event_log.schema_registry.url: ${url} sends what logs in unencrypted; https would not`];
 }
 
 function isSentInClear(url: string): boolean {

@@ -1,7 +1,6 @@
 import { ClockBounds } from './clock-bounds.js';
-import { coversAny, type HostRecord } from './host-record.js';
-import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
-import { LIFECYCLE_STREAMS } from './streams.js';
+import type { HostRecord } from './host-record.js';
+import type { GuestRecord, Incarnation } from './incarnation.js';
 
 /** Incarnations of one guest in the order in which it was handed from one to the next. */
 export type Chain = Incarnation[];
@@ -22,11 +21,11 @@ const LINKAGES_MAX = 24;
 
 /**
  * Ties every incarnation that took the guest over to the one that handed it over. On each host the order is known,
- * a guest leaves before it returns, and it goes nowhere but to another host; of the orders that are left, those
- * count that some constant difference of the hosts' clocks explains.
+ * a guest leaves before it returns, and it goes nowhere but to another host.
  *
  * With two hosts there is one way; with more there can be several, and then all are given: a verdict must hold in
- * each of them. The first is the one that asks least of the clocks, for naming hosts to people.
+ * each of them. Those come first that some constant difference of the hosts' clocks explains, and of these the one
+ * that asks least of the clocks, for naming hosts to people: a clock that was set meanwhile explains the wrong one.
  */
 export function linkages(
   guestRecords: readonly GuestRecord[],
@@ -34,12 +33,17 @@ export function linkages(
 ): { all: Linkage[]; exhausted: boolean } {
   const hosts = [...guestRecords].sort((a, b) => (a.host < b.host ? -1 : 1));
   const owned = hosts.map((record) => record.incarnations.filter((incarnation) => incarnation.owns !== null));
+  const untimed = new LinkageSearch(owned, records, false).run();
+  if (untimed.found.length === 1) return { all: untimed.found, exhausted: untimed.exhausted };
   const timed = new LinkageSearch(owned, records, true).run();
-  // clocks that were set meanwhile explain no order: then the order on each host alone has to do
-  const untimed = timed.unlinked === 0 ? timed : new LinkageSearch(owned, records, false).run();
-  const best = untimed.unlinked < timed.unlinked ? untimed : timed;
-  const all = best.found.sort((a, b) => disagreement(a, records) - disagreement(b, records));
-  return { all, exhausted: best.exhausted };
+  const likely = timed.unlinked > untimed.unlinked ? [] : timed.found;
+  const others = untimed.found.filter((each) => !likely.some((other) => isSame(each, other)));
+  const byClocks = (a: Linkage, b: Linkage) => disagreement(a, records) - disagreement(b, records);
+  return { all: [...likely.sort(byClocks), ...others.sort(byClocks)], exhausted: untimed.exhausted };
+}
+
+function isSame(a: Linkage, b: Linkage): boolean {
+  return a.next.size === b.next.size && [...a.next].every(([from, to]) => b.next.get(from) === to);
 }
 
 class LinkageSearch {
@@ -205,24 +209,8 @@ function isAlike(source: Incarnation, destination: Incarnation): boolean {
   );
 }
 
-/**
- * Somewhere the guest was taken over, and no hand-over on record leads there: where a hole could hide one in a chain,
- * that chain may have ended with it.
- */
-export function mayHaveLeftUnseen(
-  chain: Chain,
-  linkage: Linkage,
-  records: ReadonlyMap<string, HostRecord>,
-): boolean {
-  if (!linkage.chains.some((other) => other !== chain && other[0]?.kind === 'incoming')) return false;
-  return chain.some(({ host, owns, ended }) => {
-    const record = records.get(host) as HostRecord;
-    return !coversAny(record, LIFECYCLE_STREAMS, owns ?? BEFORE, ended ?? record.events.length);
-  });
-}
-
 /** Did this incarnation begin by taking the guest over? */
-function wasHandedIn(incarnation: Incarnation): boolean {
+export function wasHandedIn(incarnation: Incarnation): boolean {
   return incarnation.kind === 'incoming' || (incarnation.kind === 'unknown' && incarnation.ownsEarlier);
 }
 

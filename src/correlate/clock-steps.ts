@@ -18,14 +18,57 @@ export interface CorrectedStream {
   latest_us: number;
 }
 
+/** A time in which it is not known what came before what; µs on the corrected scale. */
+export interface Unsettled {
+  from_us: number;
+  until_us: number;
+}
+
+/** Where a stamp stands on the host's corrected scale that is in no stream which shows the steps of the clock. */
+export class CorrectedClock {
+  /** stretches of the scale in which events of several streams can stand in another order than they were written */
+  readonly unsettled: readonly Unsettled[];
+  private readonly steps: readonly (Omit<Step, 'index'> & { offset_us: number; size_us: number })[];
+
+  constructor(steps: CorrectedClock['steps'], unsettled: readonly Unsettled[]) {
+    this.steps = steps;
+    this.unsettled = unsettled;
+  }
+
+  get isSteady(): boolean {
+    return this.steps.length === 0;
+  }
+
+  /** The clock showed this both before it was set back and after. */
+  showedTwice(at_us: number): boolean {
+    return this.steps.some(({ before, after }) => after < at_us && at_us <= before);
+  }
+
+  earliest(at_us: number): number {
+    const next = this.steps.find(({ before }) => at_us <= before);
+    if (next) return at_us + next.offset_us;
+    return this.latest(at_us);
+  }
+
+  latest(at_us: number): number {
+    const last = this.steps.findLast(({ after }) => at_us > after);
+    return last ? at_us + last.offset_us + last.size_us : at_us;
+  }
+}
+
 /**
  * Times of one host's streams on one scale that never goes back, though the host's clock was set meanwhile. All
  * streams are stamped by the same clock, so a step that shows in one happened in all: a stream that wrote little
- * may not show it, or show less of it than its size.
+ * may not show it, or show less of it than its size. What such a stream wrote at a time that the clock showed twice
+ * can be from before the step or from after it.
  *
  * @param streams stamps of each stream, in the order of writing; µs
+ * @param others stamps of what is in no stream of its own; µs
  */
-export function correctedTimes(streams: readonly (readonly number[])[]): CorrectedStream[] {
+export function correctedTimes(
+  streams: readonly (readonly number[])[],
+  others: readonly number[] = [],
+): { streams: CorrectedStream[]; clock: CorrectedClock } {
   const steps = streams.map(stepsOf);
   const reference = steps.reduce((most, each) => (each.length > most.length ? each : most), [] as Step[]);
   const sizes = reference.map((step) => step.before - step.after);
@@ -35,12 +78,34 @@ export function correctedTimes(streams: readonly (readonly number[])[]): Correct
       sizes[position] = Math.max(sizes[position] as number, size);
     }
   }
-  return streams.map((stamps, i) => ({
-    ...applied(stamps, steps[i] as Step[], reference, sizes),
-    latest_us: stamps
-      .slice(steps[i]?.at(-1)?.index ?? 0)
-      .reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY),
-  }));
+  const shownBy = steps.map((own) => new Set([...matches(own, reference)].map(([, position]) => position)));
+  const isDoubtful = ({ before, after }: Step, position: number) =>
+    [others, ...streams.filter((_, i) => !shownBy[i]?.has(position))].some((stamps) =>
+      stamps.some((at) => after < at && at <= before),
+    );
+  const unsettled: Unsettled[] = [];
+  let offset_us = 0;
+  const known = reference.map((step, position) => {
+    const [begun_us, size_us] = [offset_us, sizes[position] as number];
+    offset_us += size_us;
+    if (isDoubtful(step, position))
+      unsettled.push({ from_us: begun_us + step.after, until_us: begun_us + step.before + size_us });
+    return { before: step.before, after: step.after, offset_us: begun_us, size_us };
+  });
+  // a step that the stream of most steps does not show parts the two for good
+  for (const [i, own] of steps.entries()) {
+    if (own.length > (shownBy[i]?.size ?? 0))
+      unsettled.push({ from_us: (own[0] as Step).after, until_us: Number.POSITIVE_INFINITY });
+  }
+  return {
+    clock: new CorrectedClock(known, unsettled),
+    streams: streams.map((stamps, i) => ({
+      ...applied(stamps, steps[i] as Step[], reference, sizes),
+      latest_us: stamps
+        .slice(steps[i]?.at(-1)?.index ?? 0)
+        .reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY),
+    })),
+  };
 }
 
 function stepsOf(stamps: readonly number[]): Step[] {

@@ -11,6 +11,7 @@ import { GuestNames, onlyGuestOf } from './guest-names.js';
 import { HostLog } from './host-log.js';
 import { imagesOf, type Statements } from './images.js';
 import type { Evidence } from './judge-family.js';
+import type { Remains } from './remains.js';
 import { Slicer } from './slice.js';
 import { StorageMap, type StorageOverrides } from './storage.js';
 
@@ -29,20 +30,22 @@ export class Cluster {
   readonly families: Families;
   /** what the hand-overs of the families that were revised say about the clocks */
   readonly clocks = new ClockRelations<Family>();
+  readonly hosts = new Map<string, HostLog>();
+  readonly remains: Remains;
   private readonly overrides: StorageOverrides;
-  private readonly hosts = new Map<string, HostLog>();
   private readonly given = new GivenLabels();
-  private readonly calls: FileCall[] = [];
+  readonly calls: FileCall[] = [];
   private readonly denials: Entry[] = [];
   private fresh: Entry[] = [];
   /** hosts of which an event was replaced by a fuller copy of it */
   private readonly stale = new Set<string>();
   private storages: StorageMap;
-  private files: FileIndex;
+  files: FileIndex;
   private unproven = new Set<Entry>();
 
-  constructor(name: string, overrides: StorageOverrides) {
+  constructor(name: string, overrides: StorageOverrides, remains: Remains) {
     this.name = name;
+    this.remains = remains;
     this.overrides = overrides;
     this.storages = new StorageMap(this.hosts, overrides);
     this.files = new FileIndex(this.storages, this.given);
@@ -92,7 +95,7 @@ export class Cluster {
     for (const host of new Set([...byHost.keys(), ...this.stale])) {
       let log = this.hosts.get(host);
       if (log === undefined) {
-        log = new HostLog(host);
+        log = new HostLog(host, this.remains.hosts.get(host));
         this.hosts.set(host, log);
       }
       const change = log.add(byHost.get(host) ?? [], this.stale.has(host));
@@ -144,7 +147,7 @@ export class Cluster {
 
   /** @returns false when the index of files has to be made anew */
   private stateUses(families: Iterable<Family>): boolean {
-    const slicer = new Slicer(this.hosts.values());
+    const slicer = new Slicer(this.hosts.values(), this.remains);
     const hosts = this.hostNames();
     for (const family of families) {
       if (!family.areUsesStale) continue;
@@ -194,7 +197,8 @@ export class Cluster {
   /** What families are judged by, until the next `settle`. */
   evidence(): Evidence {
     return {
-      slicer: new Slicer(this.hosts.values()),
+      slicer: new Slicer(this.hosts.values(), this.remains),
+      remains: this.remains,
       storages: this.storages,
       files: this.files,
       given: this.given,

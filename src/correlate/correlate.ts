@@ -7,6 +7,7 @@ import { ClockBounds } from './clock-bounds.js';
 import { Cluster } from './cluster.js';
 import type { Entry } from './entry.js';
 import type { FileCall } from './file-call.js';
+import { Remains } from './remains.js';
 import { addTo, compareCalls, type GuestConclusions, isWorse, judgeFamily } from './judge-family.js';
 
 /**
@@ -25,10 +26,12 @@ export interface CorrelatorState {
   readonly options: CorrelatorOptions;
   readonly entries: Map<string, Entry>;
   readonly clusters: Map<string, Cluster>;
+  /** of events that were let go; a state that judges several clusters has none */
+  readonly remains: Remains;
 }
 
-export function createState(options: CorrelatorOptions = {}): CorrelatorState {
-  return { options, entries: new Map(), clusters: new Map() };
+export function createState(options: CorrelatorOptions = {}, remains = new Remains()): CorrelatorState {
+  return { options, entries: new Map(), clusters: new Map(), remains };
 }
 
 /** Takes one event in. The state is changed in place; the same event again changes nothing. */
@@ -45,12 +48,9 @@ export function evolve(state: CorrelatorState, event: Event): void {
   }
 }
 
-function clusterOf({ clusters, options }: CorrelatorState, name: string): Cluster {
-  return getOrMake(
-    clusters,
-    name,
-    () => new Cluster(name, { sharedPaths: options.sharedPaths ?? [], localPaths: options.localPaths ?? [] }),
-  );
+function clusterOf({ clusters, options, remains }: CorrelatorState, name: string): Cluster {
+  const { sharedPaths = [], localPaths = [] } = options;
+  return getOrMake(clusters, name, () => new Cluster(name, { sharedPaths, localPaths }, remains));
 }
 
 function compareCopies(a: Event, b: Event): number {

@@ -1,3 +1,4 @@
+import type { Proof } from '../domain/verdict.js';
 import { type Linkage, linkages } from './chains.js';
 import type { Custody } from './custody-answer.js';
 import { coversAny, type HostRecord } from './host-record.js';
@@ -99,7 +100,7 @@ export class GuestCustody {
 
   /** The incarnation that an incoming guest came from, as far as it can be told. */
   sourceOf(incarnation: Incarnation): Incarnation | null {
-    return (this.ownerships[0] as Ownership).sourceOf(incarnation);
+    return (this.ownerships[0] as Ownership).where.sourceOf(incarnation);
   }
 
   /** Somebody is on record as having taken the guest over from this incarnation. */
@@ -122,12 +123,12 @@ export class GuestCustody {
 
   /** With two hypervisors the guest's other host needs no record to be named. */
   onlyOtherHypervisor(host: string): string | null {
-    return (this.ownerships[0] as Ownership).onlyOtherHypervisor(host);
+    return (this.ownerships[0] as Ownership).where.onlyOtherHypervisor(host);
   }
 
   /** Every other hypervisor on record is known not to have had the guest. */
   isNowhereElse(host: string): boolean {
-    return (this.ownerships[0] as Ownership).nobodyElse(host);
+    return (this.ownerships[0] as Ownership).where.nobodyElse(host);
   }
 
   /** Where a host defined the guest outside of an incoming migration. */
@@ -165,8 +166,14 @@ export class GuestCustody {
   }
 }
 
+/** What a host's own record proves, or one steady owner, holds whichever take-over belongs to which hand-over. */
 function dependsOnLinks(answers: readonly Extract<Custody, { kind: 'other' }>[]): boolean {
-  return answers.some(
-    ({ proof }) => proof.includes('P5-peer-resumed') || proof.includes('P8-chain-of-owners'),
-  );
+  return !answers.every(({ proof }) => proof.some((each) => INDEPENDENT_OF_LINKS.has(each)));
 }
+
+const INDEPENDENT_OF_LINKS: ReadonlySet<Proof> = new Set<Proof>([
+  'P1-failed-incoming',
+  'P2-handed-off-source',
+  'P3-before-takeover',
+  'P6-steady-owner',
+]);

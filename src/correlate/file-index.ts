@@ -2,7 +2,15 @@ import type { ByteText } from '../domain/byte-text.js';
 import { getOrMake } from '../domain/group.js';
 import type { Family } from './family.js';
 import type { FileCall } from './file-call.js';
-import { baseName, type FileEvent, FileKeys, isNamedInUnknownDirectory, usablePath } from './file-keys.js';
+import {
+  baseName,
+  type FileEvent,
+  FileKeys,
+  inodeKey,
+  isInodeKey,
+  isNamedInUnknownDirectory,
+  usablePath,
+} from './file-keys.js';
 import type { GivenLabels } from './given-labels.js';
 import { compareUses, type ImageFile, type ImageUse, type Match } from './images.js';
 import { isDoubtful } from './judge.js';
@@ -22,6 +30,13 @@ interface Node {
   file: ImageFile | null;
   /** what verdicts can rest on, as it was when its users were last told */
   told: string;
+}
+
+/** A file with its users and the calls on it. */
+export interface UsedFile {
+  key: string;
+  uses: ReadonlyMap<Family, readonly ImageUse[]>;
+  calls: ReadonlySet<FileCall>;
 }
 
 /** Images of which nothing says where they lie are one file that no key leads to. */
@@ -164,6 +179,28 @@ export class FileIndex {
     return calls;
   }
 
+  /** Everything that the files of a family are known by. */
+  keysOf(family: Family): Set<string> {
+    const keys = new Set(this.statedBy.get(family)?.keys());
+    for (const { keys: others } of this.callsOf(family)) for (const key of others) keys.add(key);
+    return keys;
+  }
+
+  /** What a file can be known by that a call is on, best first. */
+  keysOfCall(event: FileEvent): readonly string[] {
+    return this.keys.ofEvent(event.host, event);
+  }
+
+  /** Does a guest use a file that is known by any of these? */
+  isUsed(keys: readonly string[]): boolean {
+    return keys.some((key) => (this.nodes.get(this.find(key))?.uses.size ?? 0) > 0);
+  }
+
+  /** Files that guests use, each with all calls on it. */
+  *used(): Iterable<UsedFile> {
+    for (const [key, { uses, calls }] of this.nodes) if (uses.size > 0) yield { key, uses, calls };
+  }
+
   /** All calls on the file of a call, itself among them. */
   callsBeside(call: FileCall): Iterable<FileCall> {
     return call.file === null ? [] : this.nodeOf(call.file).calls;
@@ -248,7 +285,8 @@ export class FileIndex {
       const nameless = dev !== null && usablePath(event) === null;
       const parts = nameless ? storages.partsOf(event.host, dev) : [];
       const root = this.find(key);
-      const served = parts.find((each) => this.find(`${each.key}#${inode}`) === root);
+      const served =
+        inode === null ? undefined : parts.find((each) => this.find(inodeKey(each.key, inode)) === root);
       return { key, by: 'identity', storage: served ?? storage };
     }
     return isNamedInUnknownDirectory(event) ? this.matchByBaseName(event, storage) : null;
@@ -297,7 +335,7 @@ export class FileIndex {
   }
 
   private tie([first, second]: readonly string[]): void {
-    if (first?.includes('#') && second !== undefined) this.union(first, second);
+    if (first !== undefined && isInodeKey(first) && second !== undefined) this.union(first, second);
   }
 
   private touch(key: string): void {
@@ -325,7 +363,7 @@ export class FileIndex {
   private union(a: string, b: string): void {
     const [rootA, rootB] = [this.find(a), this.find(b)];
     const inode =
-      rootA.includes('#') || rootB.includes('#') || this.hasInode.has(rootA) || this.hasInode.has(rootB);
+      isInodeKey(rootA) || isInodeKey(rootB) || this.hasInode.has(rootA) || this.hasInode.has(rootB);
     const [root, child] = rootA < rootB ? [rootA, rootB] : [rootB, rootA];
     if (root !== child) {
       this.parent.set(child, root);

@@ -5,6 +5,23 @@ import type { Storage, StorageMap, StoredFile } from './storage.js';
 /** An event that says something of one file by name or inode. */
 export type FileEvent = EventOf<'RelabelObserved'> | EventOf<'AccessDenied'>;
 
+const INODE = 'inode\0';
+
+/** @param space what inode numbers are unique in */
+export function inodeKey(space: string, inode: string): string {
+  return `${INODE}${space}\0${inode}`;
+}
+
+/** @param space what paths are unique in */
+function nameKey(space: string, path: ByteText): string {
+  return `name\0${space}\0${path}`;
+}
+
+/** Names are hostile bytes: what kind a key is stands before them, and only NUL is in none. */
+export function isInodeKey(key: string): boolean {
+  return key.startsWith(INODE);
+}
+
 /**
  * What a file can be known by. A file has an identity (storage + inode) and names (storage + path); records state one,
  * the other or both.
@@ -24,11 +41,11 @@ export class FileKeys {
     const keys: string[] = [];
     // where mounts are not known, what is configured names no storage that inodes are unique in: a device is one
     const mounted = this.storages.knowsMounts(host) ? stored.storage : null;
-    if (inode !== null && mounted) keys.push(`${mounted.key}#${inode}`);
+    if (inode !== null && mounted) keys.push(inodeKey(mounted.key, inode));
     if (inode !== null && dev !== null && usable === null) {
-      keys.push(...this.storages.partsOf(host, dev).map(({ key }) => `${key}#${inode}`));
+      keys.push(...this.storages.partsOf(host, dev).map(({ key }) => inodeKey(key, inode)));
     }
-    if (inode !== null && dev !== null && !mounted) keys.push(`dev:${host}:${dev}#${inode}`);
+    if (inode !== null && dev !== null && !mounted) keys.push(inodeKey(`dev:${host}:${dev}`, inode));
     if (usable !== null) keys.push(...this.keysOfPath(host, usable, stored));
     return keys;
   }
@@ -45,11 +62,11 @@ export class FileKeys {
     if (stored.storage === null) {
       // without mounts the path is all there is; one path on several hosts is taken for one file, and the verdict
       // says that the storage is unknown. With mounts, a device that is none of them is a private /dev or the like.
-      return this.storages.knowsMounts(host) ? [] : [`path|${path}`];
+      return this.storages.knowsMounts(host) ? [] : [nameKey('path', path)];
     }
     if (stored.storagePath === null) return [];
-    const key = `${stored.storage.pathSpace}|${stored.storagePath}`;
-    return stored.storage.shared ? [key, `path|${path}`] : [key];
+    const key = nameKey(stored.storage.pathSpace, stored.storagePath);
+    return stored.storage.shared ? [key, nameKey('path', path)] : [key];
   }
 }
 

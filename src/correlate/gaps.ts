@@ -1,5 +1,6 @@
 import { getOrMake } from '../domain/group.js';
 import type { EventOf, GapDetected, Stream } from '../events/event.js';
+import type { CorrectedClock, Unsettled } from './clock-steps.js';
 import { type Entry, lowerBound } from './entry.js';
 import type { HostFacts } from './host-facts.js';
 
@@ -12,7 +13,8 @@ export interface Gap {
   fromUs: number | null;
   /** null: it may reach to the end */
   toUs: number | null;
-  /** time up to which it can hide anything, on the host's corrected scale; null: to the end */
+  /** from when and up to when it can hide anything, on the host's corrected scale; null: from the beginning, to the end */
+  hidesFromUs: number | null;
   hidesUntilUs: number | null;
   lost: number | null;
   text: string;
@@ -36,19 +38,34 @@ interface Reach {
  */
 export class Gaps {
   readonly list: readonly Gap[];
+  /** times in which the order of events is not known: anything could be missing where it is asked about */
+  private readonly unsettled: readonly Unsettled[];
+  /** up to here every stream can have held more than is here; µs */
+  private readonly letGoUntil_us: number;
   private beginnings: number[] | null = null;
   private readonly reaches = new Map<Stream, Reach>();
 
-  constructor(list: readonly Gap[]) {
+  constructor(
+    list: readonly Gap[],
+    unsettled: readonly Unsettled[] = [],
+    letGoUntil_us = Number.NEGATIVE_INFINITY,
+  ) {
     this.list = list;
+    this.unsettled = unsettled;
+    this.letGoUntil_us = letGoUntil_us;
+  }
+
+  /** The same holes, and one from the beginning to a time in which events were let go. */
+  withLetGo(until_us: number): Gaps {
+    return new Gaps(this.list, this.unsettled, until_us);
   }
 
   /** How far the holes of a stream reach that begin at or before a time; -Infinity when there is none. */
   hiddenUntil(stream: Stream, at_us: number): number {
-    if (this.list.length === 0) return Number.NEGATIVE_INFINITY;
+    if (this.list.length === 0 && this.unsettled.length === 0) return this.letGoUntil_us;
     const { from, until } = getOrMake(this.reaches, stream, () => this.reachOf(stream));
     const after = lowerBound(from, (each) => each <= at_us);
-    return until[after - 1] ?? Number.NEGATIVE_INFINITY;
+    return Math.max(until[after - 1] ?? Number.NEGATIVE_INFINITY, this.letGoUntil_us);
   }
 
   /** Could anything of the stream be missing, at any time? */
@@ -59,7 +76,7 @@ export class Gaps {
   /** Does a recorded hole begin within this time, its ends included? */
   beginWithin(from_us: number, to_us: number): boolean {
     this.beginnings ??= this.list
-      .flatMap(({ fromUs, event }) => (event === null || fromUs === null ? [] : [fromUs]))
+      .flatMap(({ hidesFromUs, event }) => (event === null || hidesFromUs === null ? [] : [hidesFromUs]))
       .sort((a, b) => a - b);
     const index = lowerBound(this.beginnings, (each) => each < from_us);
     return (this.beginnings[index] ?? Number.POSITIVE_INFINITY) <= to_us;
@@ -69,11 +86,12 @@ export class Gaps {
   private reachOf(stream: Stream): Reach {
     const hiding = this.list
       .filter((gap) => gap.stream === stream && hidesEvents(gap))
-      .map(({ fromUs, hidesUntilUs, event }) => ({
+      .map(({ hidesFromUs, hidesUntilUs, event }) => ({
         // what the kernel counted as lost can be anywhere: its times are those of the readings
-        from: event === null ? Number.NEGATIVE_INFINITY : (fromUs ?? Number.NEGATIVE_INFINITY),
+        from: event === null ? Number.NEGATIVE_INFINITY : (hidesFromUs ?? Number.NEGATIVE_INFINITY),
         until: event === null ? Number.POSITIVE_INFINITY : (hidesUntilUs ?? Number.POSITIVE_INFINITY),
       }))
+      .concat(this.unsettled.map(({ from_us, until_us }) => ({ from: from_us, until: until_us })))
       .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
     let furthest = Number.NEGATIVE_INFINITY;
     return {
@@ -97,7 +115,7 @@ export function isOpenEnd({ stream, body }: EventOf<'GapDetected'>): boolean {
 }
 
 /** @param recorded in the order of the host's record */
-export function gapsOf(recorded: Iterable<RecordedGap>, facts: HostFacts): Gap[] {
+export function gapsOf(recorded: Iterable<RecordedGap>, facts: HostFacts, clock: CorrectedClock): Gap[] {
   const gaps: Gap[] = [];
   for (const { gap, heardAgain } of recorded) {
     const event = gap.event as EventOf<'GapDetected'>;
@@ -108,7 +126,8 @@ export function gapsOf(recorded: Iterable<RecordedGap>, facts: HostFacts): Gap[]
       kind: body.kind,
       fromUs: body.from,
       toUs: heardAgain?.event.at ?? body.to,
-      hidesUntilUs: heardAgain === null ? body.to : heardAgain.time - 1,
+      hidesFromUs: body.from === null ? null : clock.earliest(body.from),
+      hidesUntilUs: heardAgain === null ? body.to && clock.latest(body.to) : heardAgain.time - 1,
       lost: body.lost,
       text: body.detail,
     });
@@ -121,6 +140,7 @@ export function gapsOf(recorded: Iterable<RecordedGap>, facts: HostFacts): Gap[]
       kind: 'audit-lost',
       fromUs: lost.sinceUs,
       toUs: lost.untilUs,
+      hidesFromUs: null,
       hidesUntilUs: null,
       lost: lost.count,
       text:

@@ -1,10 +1,11 @@
 import type { HostReport } from '../domain/report.js';
 import type { EventOf, Stream } from '../events/event.js';
-import { correctedTimes } from './clock-steps.js';
+import { CorrectedClock, type CorrectedStream, correctedTimes } from './clock-steps.js';
 import { compareEntries, type Entry, insertSorted, lowerBound } from './entry.js';
 import { Gaps, gapsOf, isOpenEnd } from './gaps.js';
 import { type HostFacts, mergeFacts } from './host-facts.js';
 import { type HostRecord, START_FOLLOWS_US } from './host-record.js';
+import type { HostRemains } from './remains.js';
 import { StreamLog } from './stream-log.js';
 
 /** What became different for guests that the new events do not name. */
@@ -51,11 +52,11 @@ export class HostLog {
   readonly gapEntries: Entry[] = [];
   /** where streams ended, and the event by which each was heard again */
   private readonly heardAgain = new Map<Entry, Entry | null>();
-  private readonly factEntries: Entry[] = [];
+  readonly factEntries: Entry[] = [];
   private readonly logs = new Map<Stream, StreamLog>();
   /** time up to which each stream is complete; µs */
   private readonly complete_us = new Map<Stream, number>();
-  private isSteady = true;
+  private clock = new CorrectedClock([], []);
   private saidByHypervisor = false;
   private storageKey = '';
   private factsKey = '';
@@ -65,8 +66,13 @@ export class HostLog {
   private firstStamp_us = Number.POSITIVE_INFINITY;
   private lastStamp_us = Number.NEGATIVE_INFINITY;
 
-  constructor(host: string) {
+  private readonly letGo: HostRemains | null;
+
+  constructor(host: string, letGo: HostRemains | null = null) {
     this.host = host;
+    this.letGo = letGo;
+    this.saidByHypervisor = letGo?.isHypervisor ?? false;
+    if (letGo?.first_us != null) this.firstStamp_us = letGo.first_us;
   }
 
   get size(): number {
@@ -78,6 +84,7 @@ export class HostLog {
   /** Takes new events in. Afterwards every entry has its time and order. */
   add(entries: readonly Entry[], isStale: boolean): Change {
     const { size } = this;
+    const formerClock = JSON.stringify(this.clock);
     const isReordered = isStale || !this.placeEach(entries, size);
     // a copy that took another's place may say anything otherwise
     const isMoved = (isReordered && this.reorder(entries)) || isStale;
@@ -91,14 +98,16 @@ export class HostLog {
     this.facts.hypervisor ||=
       this.saidByHypervisor || LIBVIRT_STREAMS.some((stream) => this.streams.has(stream));
     const isHeardAgain = this.hearAgain();
-    if (facts || gaps || isMoved || isHeardAgain) {
+    const isClockOther = isReordered && JSON.stringify(this.clock) !== formerClock;
+    if (facts || gaps || isMoved || isHeardAgain || isClockOther) {
       const recorded = this.gapEntries.map((gap) => ({ gap, heardAgain: this.heardAgain.get(gap) ?? null }));
-      this.gaps = new Gaps(gapsOf(recorded, this.facts));
+      this.gaps = new Gaps(gapsOf(recorded, this.facts, this.clock), this.clock.unsettled);
     }
     const isOther = this.isSaidOtherwise(facts || isMoved);
     return {
       isMoved,
-      forAll: common || gaps || isHeardAgain || isMoved || isOther || this.standAtAGap(entries),
+      forAll:
+        common || gaps || isHeardAgain || isMoved || isOther || isClockOther || this.standAtAGap(entries),
       storages: this.areStoragesOther(facts || isMoved) || isStale,
     };
   }
@@ -135,7 +144,7 @@ export class HostLog {
   private placeEach(entries: readonly Entry[], size: number): boolean {
     if (entries.length > Math.max(PLACED_MAX, size * PLACED_SHARE_MAX)) return false;
     for (const entry of entries) {
-      const isPlaced = this.logOf(entry.event.stream).place(entry, this.isSteady);
+      const isPlaced = this.logOf(entry.event.stream).place(entry, this.clock);
       if (!isPlaced) return false;
     }
     return true;
@@ -156,11 +165,14 @@ export class HostLog {
     for (const stream of byStream.keys()) this.logOf(stream);
     for (const [stream, log] of this.logs) log.reorder(byStream.get(stream) ?? []);
     const stamped = [...this.logs.values()].filter((log) => !log.isSnapshot);
-    const corrected = correctedTimes(stamped.map((log) => log.entries.map(({ event }) => event.at)));
-    for (const [index, log] of stamped.entries()) log.timed(corrected[index] as (typeof corrected)[number]);
-    for (const log of this.logs.values())
-      if (log.isSnapshot) for (const entry of log.entries) entry.time = entry.event.at;
-    this.isSteady = stamped.every((log) => log.isSteady);
+    const looks = [...this.logs.values()].filter((log) => log.isSnapshot).flatMap((log) => log.entries);
+    const corrected = correctedTimes(
+      stamped.map((log) => log.entries.map(({ event }) => event.at)),
+      looks.filter(({ event }) => event.kind !== 'Heartbeat').map(({ event }) => event.at),
+    );
+    for (const [index, log] of stamped.entries()) log.timed(corrected.streams[index] as CorrectedStream);
+    this.clock = corrected.clock;
+    for (const entry of looks) entry.time = this.clock.latest(entry.event.at);
     return this.isMoved(former);
   }
 
@@ -296,7 +308,7 @@ export class HostLog {
     const isStamped = this.lastStamp_us >= this.firstStamp_us;
     return {
       host: this.host,
-      events: this.size,
+      events: this.size + (this.letGo?.events ?? 0),
       first_us: isStamped ? this.firstStamp_us : null,
       last_us: isStamped ? this.lastStamp_us : null,
       gaps: this.gaps.list.map((gap) => ({

@@ -63,14 +63,21 @@ export interface Suffering {
 
 const UNHARMED: Suffering = { denied: [], paused: false };
 
-const DENIED = /permission denied|operation not permitted|EACCES|EPERM/i;
+/** What QEMU says of a write that was refused for want of rights. */
+export const DENIED = /permission denied|operation not permitted|EACCES|EPERM/i;
 
-export function sufferingOf(record: HostRecord, positions: readonly number[]): Suffering {
+/** @param isSettled what was said of before, and is not to be said again */
+export function sufferingOf(
+  record: HostRecord,
+  positions: readonly number[],
+  isSettled: (event: Event) => boolean,
+): Suffering {
   if (positions.length === 0) return UNHARMED;
   const byStream = new Map<string, EventOf<'GuestIoError'>[]>();
   let paused = false;
   for (const position of positions) {
     const event = record.events[position] as Event;
+    if (isSettled(event)) continue;
     if (
       event.kind === 'LifecycleChanged' &&
       event.body.event === 'Suspended' &&

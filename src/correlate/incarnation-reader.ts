@@ -1,8 +1,8 @@
 import type { ByteText } from '../domain/byte-text.js';
 import type { Event } from '../events/event.js';
-import type { GuestNames } from './guest-names.js';
 import { coversAny, coversUntil, type HostRecord, START_FOLLOWS_US } from './host-record.js';
-import { BEFORE, type GuestRecord, type Incarnation, type Source } from './incarnation.js';
+import { DENIED } from './impact.js';
+import { BEFORE, type Incarnation, newIncarnation, type Source, setLabels } from './incarnation.js';
 import { START_STOP_STREAMS } from './streams.js';
 
 function sourceOf(event: Event): Source {
@@ -13,6 +13,9 @@ function sourceOf(event: Event): Source {
 const COPYING: ReadonlySet<string> = new Set(['setup', 'active', 'pre-switchover', 'device']);
 /** Statuses that a migration's source has only with its guest stopped (a save goes straight to `device`). */
 const SWITCHING_OVER: ReadonlySet<string> = new Set(['pre-switchover', 'postcopy-active', 'postcopy-paused']);
+
+/** Statuses of a migration's source while its guest runs; a source that has handed it over goes on to others. */
+const SOURCE_GOES_ON: ReadonlySet<string> = new Set(['setup', 'active', 'failed', 'cancelled']);
 
 /** Domain events of virsh that no paused source of a migration gives. */
 const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
@@ -26,7 +29,7 @@ const NEEDS_A_RUNNING_GUEST: ReadonlySet<string> = new Set([
 const SAME_MOMENT_US = 10_000_000;
 
 /** Reads one guest's marks in the order of one host's record. */
-class IncarnationReader {
+export class IncarnationReader {
   readonly incarnations: Incarnation[] = [];
   private open: Incarnation | null = null;
   private jobStatus: string | null = null;
@@ -67,6 +70,7 @@ class IncarnationReader {
         break;
       case 'GuestIoError':
         this.alive(position);
+        if (this.open && DENIED.test(event.body.reason ?? '')) this.open.wasDenied = true;
         break;
       case 'ImageAssigned':
         // plugging, snapshots and block jobs need a running guest; the list of a start does not
@@ -220,7 +224,7 @@ class IncarnationReader {
       begun.owns ??= position;
       begun.provisionalSince = position;
       if (detail === 'Post-copy') begun.kind = 'incoming';
-      this.see(position);
+      this.owned(position);
       return;
     }
     const handOver = this.open.handOvers.at(-1);
@@ -231,14 +235,16 @@ class IncarnationReader {
     this.open.owns ??= position;
     if (detail === 'Post-copy') this.open.resumedPostCopy = true;
     else if (detail !== null) this.open.copyEnded ??= position;
-    this.see(position);
+    this.owned(position);
   }
 
   private suspend(detail: string | null, position: number): void {
     const current = this.open ?? this.beginUnseen(true, position);
     if (detail === 'Paused') this.working(position);
     current.provisionalSince = null;
-    this.see(position);
+    // it ran until now, unless this is what a guest says that was stopped before
+    if (detail?.startsWith('Post-copy')) this.see(position);
+    else this.owned(position);
     if (current.owns === null) {
       // a paused guest is handed over paused: this is the only sign of it
       if (detail === 'Paused' && current.started !== null) current.owns = position;
@@ -265,7 +271,8 @@ class IncarnationReader {
       this.beginUnseen(true, position, false, this.endOfStart(position)).provisionalSince = position;
     }
     const current = this.open as unknown as Incarnation;
-    this.see(position);
+    if (SOURCE_GOES_ON.has(status)) this.owned(position);
+    else this.see(position);
     if (status === 'postcopy-paused') this.postCopyBroke(current, position);
     if (isFinal(status)) current.copyEnded ??= position;
     if (current.owns === null) return; // status of the incoming side
@@ -320,7 +327,7 @@ class IncarnationReader {
     if (!this.open) this.beginUnseen(true, position);
     if (this.open) this.open.provisionalSince = null;
     this.ownsBy(position);
-    this.see(position);
+    this.owned(position);
   }
 
   /**
@@ -334,7 +341,7 @@ class IncarnationReader {
       handOver.result = 'resumed';
       handOver.to = position;
     }
-    this.see(position);
+    this.owned(position);
   }
 
   /** A sign that this host owned the guest by now, though its take-over is in no record. */
@@ -371,33 +378,7 @@ class IncarnationReader {
 
   private begin(opened: number): Incarnation {
     this.jobStatus = null;
-    const begun: Incarnation = {
-      guest: this.guest,
-      host: this.record.host,
-      kind: 'unknown',
-      startReason: null,
-      opened,
-      started: null,
-      startFailed: false,
-      owns: null,
-      tookOverAt: 'exactly',
-      resumedPostCopy: false,
-      copyEnded: null,
-      ownsEarlier: false,
-      handOvers: [],
-      ended: null,
-      endReason: null,
-      endUnseen: false,
-      shuttingDown: null,
-      lastSeen: opened,
-      signs: [],
-      jobs: [],
-      daemonRestarts: [],
-      labels: { dac: null, selinux: null, selinuxProcess: null },
-      startedBy: new Set(),
-      endedBy: new Set(),
-      provisionalSince: null,
-    };
+    const begun = newIncarnation(this.guest, this.record.host, opened);
     this.open = begun;
     this.newAttempt = null;
     this.incarnations.push(begun);
@@ -405,10 +386,13 @@ class IncarnationReader {
   }
 
   private see(position: number): void {
-    if (!this.open) return;
-    this.open.lastSeen = Math.max(this.open.lastSeen, position);
-    // what a paused source says is no sign that it still owns the guest
-    if (this.open.owns !== null && this.open.handOvers.at(-1)?.result !== 'open')
+    if (this.open) this.open.lastSeen = Math.max(this.open.lastSeen, position);
+  }
+
+  /** What only an owner says, or one that was until now; what a paused source says is no sign that it still is. */
+  private owned(position: number): void {
+    this.see(position);
+    if (this.open?.owns != null && this.open.handOvers.at(-1)?.result !== 'open')
       this.open.signs.push(position);
   }
 
@@ -447,52 +431,6 @@ class IncarnationReader {
   }
 }
 
-function setLabels(
-  incarnation: Incarnation,
-  body: { model: string; image_label: ByteText | null; process_label: ByteText | null },
-  replace: boolean,
-): void {
-  const { labels } = incarnation;
-  if (body.model === 'dac' && (replace || labels.dac === null)) labels.dac = body.image_label;
-  if (body.model === 'selinux' && (replace || labels.selinux === null)) {
-    labels.selinux = body.image_label;
-    labels.selinuxProcess = body.process_label;
-  }
-}
-
 function isFinal(status: string): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
-}
-
-/** @param positions of the events that name the guest or concern the daemon, ascending */
-export function readGuestRecord(
-  guest: string,
-  record: HostRecord,
-  positions: readonly number[],
-  names: GuestNames,
-): GuestRecord {
-  if (positions.length === 0) return { host: record.host, incarnations: [], listedOff: null, definedAt: [] };
-  const reader = new IncarnationReader(guest, record);
-  let listedOff: number | null = null;
-  const definedAt: number[] = [];
-  for (const position of positions) {
-    const event = record.events[position] as Event;
-    if (
-      event.kind === 'LifecycleChanged' &&
-      event.body.event === 'Defined' &&
-      event.body.detail === 'Added'
-    ) {
-      definedAt.push(position);
-    }
-    if (event.kind !== 'GuestsListed') {
-      reader.read(event, position);
-      continue;
-    }
-    const listed = event.body.guests.find((each) => names.key(record.host, position, each.guest) === guest);
-    // a list of all guests says of those that it leaves out that the host does not have them
-    if (!listed && !event.body.complete) continue;
-    reader.listed(listed?.state ?? 'shut off', listed?.reason ?? null, position);
-    listedOff = listed?.state === 'running' || listed?.state === 'paused' ? null : position;
-  }
-  return { host: record.host, incarnations: reader.incarnations, listedOff, definedAt };
 }

@@ -56,6 +56,8 @@ export interface Incarnation {
   lastSeen: number;
   /** where the record shows that this host owned the guest, ascending */
   signs: number[];
+  /** its QEMU was refused access to an image: somebody had taken the label away while it ran */
+  wasDenied: boolean;
   /** outgoing migration jobs, by their status events */
   jobs: { from: number; to: number; status: string }[];
   /** the daemon went away or came back while the incarnation was open */
@@ -79,4 +81,50 @@ export interface GuestRecord {
   listedOff: number | null;
   /** where the host wrote `Defined Added` */
   definedAt: number[];
+}
+
+/** As it is before anything is known of it but its first sign. */
+export function newIncarnation(guest: string, host: string, opened: number): Incarnation {
+  return {
+    guest,
+    host,
+    kind: 'unknown',
+    startReason: null,
+    opened,
+    started: null,
+    startFailed: false,
+    owns: null,
+    tookOverAt: 'exactly',
+    resumedPostCopy: false,
+    copyEnded: null,
+    ownsEarlier: false,
+    handOvers: [],
+    ended: null,
+    endReason: null,
+    endUnseen: false,
+    shuttingDown: null,
+    lastSeen: opened,
+    signs: [],
+    wasDenied: false,
+    jobs: [],
+    daemonRestarts: [],
+    labels: { dac: null, selinux: null, selinuxProcess: null },
+    startedBy: new Set(),
+    endedBy: new Set(),
+    provisionalSince: null,
+  };
+}
+
+/** @param replace what was said before counts no more */
+export function setLabels(
+  incarnation: Incarnation,
+  body: { model: string; image_label: ByteText | null; process_label: ByteText | null },
+  replace: boolean,
+): void {
+  const { labels } = incarnation;
+  if (body.model === 'dac' && (replace || labels.dac === null)) labels.dac = body.image_label;
+  if (body.model === 'selinux' && (replace || labels.selinux === null)) {
+    labels.selinux = body.image_label;
+    labels.selinuxProcess = body.process_label;
+  }
 }

@@ -1,6 +1,14 @@
 import { getOrMake, groupBy } from '../domain/group.js';
-import type { FindingReport, GuestRef, MigrationReport, RelabelReport, Report } from '../domain/report.js';
+import type {
+  FindingReport,
+  GuestRef,
+  MigrationReport,
+  RelabelReport,
+  Report,
+  TimelineEntry,
+} from '../domain/report.js';
 import type { Verdict } from '../domain/verdict.js';
+import type { Event } from '../events/event.js';
 import type { ClockBounds } from './clock-bounds.js';
 import { GuestCustody } from './custody.js';
 import type { Entry } from './entry.js';
@@ -10,15 +18,17 @@ import type { FileIndex } from './file-index.js';
 import { relabelFindings } from './findings.js';
 import type { GivenLabels } from './given-labels.js';
 import { GuestNames, onlyGuestOf } from './guest-names.js';
+import { readGuestRecord } from './guest-record.js';
 import type { FleetView, GuestView } from './guest-view.js';
 import type { HostRecord } from './host-record.js';
 import type { ImageCall } from './image-call.js';
 import type { ImageFile, ImageUse } from './images.js';
 import { sufferingOf } from './impact.js';
-import { readGuestRecord } from './incarnation-reader.js';
 import { type Judgement, judge, judgeUnlisted, relabelReport } from './judge.js';
+import { asExpired } from './expired.js';
 import { withLabelsSeenAfter } from './labels-seen-after.js';
-import { migrationsOf } from './migrations.js';
+import { type Migration, migrationsOf } from './migrations.js';
+import { type GuestRemains, isSettled, type Remains } from './remains.js';
 import type { Slicer } from './slice.js';
 import type { StorageMap } from './storage.js';
 import { type Announcement, isImagePath, suspicions, unrecognisedStorage } from './suspicions.js';
@@ -55,6 +65,7 @@ export interface Evidence {
   given: GivenLabels;
   /** announcements that no whole audit log answers */
   unproven: readonly Entry[];
+  remains: Remains;
 }
 
 /** Everything that can be said about the guests of one family; what others' records say changes none of it. */
@@ -88,6 +99,8 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
         ]
       : [],
   );
+  const letGo = evidence.remains.ofFamily(family);
+  const isOver = (event: Event) => letGo.size > 0 && isSettled(letGo, event.host, event.at);
   const fleet: FleetView = { records, callsOnFile: (fileId) => callsByFile.get(fileId) ?? [] };
   return [...positionsOf.keys()].sort().map((key) => {
     const ofGuest = (record: HostRecord) => positionsOf.get(key)?.get(record) ?? NONE;
@@ -103,26 +116,35 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
     for (const [index, call] of imageCalls.entries()) {
       const fileCall = calls[index] as FileCall;
       const isImage = call.file.uses.some((use) => use.guest === key);
+      if (isOver(call.event)) continue;
       if (!isImage && (complete.has(key) || !doubtful.has(fileCall))) continue;
-      const judgement = isImage ? judge(call, custody, context) : judgeUnlisted(call, custody, context);
-      if (!judgement) continue;
+      const judged = isImage ? judge(call, custody, context) : judgeUnlisted(call, custody, context);
+      if (!judged) continue;
+      const judgement = letGo.size === 0 ? judged : asExpired(judged, letGo);
       judgements.push(judgement);
       relabels.push({ call: fileCall, report: relabelReport(judgement, ref) });
     }
-    const suffering = new Map(all.map((record) => [record.host, sufferingOf(record, ofGuest(record))]));
+    const suffering = new Map(all.map((record) => [record.host, sufferingOf(record, ofGuest(record), isOver)]));
     const migrations = migrationsOf(custody, records, ref);
+    const told = migrations.filter((each) => !isMigrationOver(each, letGo));
     const view: GuestView = { key, ref, custody, images, judgements, migrations, suffering };
     const found = relabelFindings(view, fleet);
     return {
       key,
       ref,
-      migrations: migrations.map(({ report }) => report),
+      migrations: told.map(({ report }) => report),
       findings: [
         ...found,
-        ...suspicions(view, found, records, storages, unproven),
+        ...suspicions(
+          view,
+          found,
+          records,
+          storages,
+          unproven.filter(({ event }) => !isOver(event)),
+        ),
         ...unrecognisedStorage(view, records, storages),
       ],
-      timeline: guestTimeline(view, records, ofGuest),
+      timeline: guestTimeline(view, records, ofGuest).filter(({ entry }) => !isRowOver(entry, letGo)),
       relabels,
       bounds: custody.bounds,
     };
@@ -130,6 +152,20 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
 }
 
 const NONE: readonly number[] = [];
+
+/** It is of a time of which everything was settled before other events of the guest were let go. */
+function isMigrationOver({ report }: Migration, letGo: ReadonlySet<GuestRemains>): boolean {
+  const { from, to, began_us, ended_us } = report;
+  const at_us = ended_us ?? began_us;
+  return (
+    letGo.size > 0 &&
+    [to, from].some((host) => host !== null && at_us !== null && isSettled(letGo, host, at_us))
+  );
+}
+
+function isRowOver({ host, at_us }: TimelineEntry, letGo: ReadonlySet<GuestRemains>): boolean {
+  return letGo.size > 0 && isSettled(letGo, host, at_us);
+}
 
 /**
  * The calls that say something about the family, in the order of all calls: those on its images and, while a guest's
@@ -180,7 +216,7 @@ function isLocked(uses: readonly ImageUse[], storages: StorageMap): boolean {
 }
 
 /** Positions of the events that name a guest, and on each host those that concern all guests. */
-function positionsByGuest(
+export function positionsByGuest(
   family: Family,
   records: readonly HostRecord[],
   names: GuestNames,

@@ -2,7 +2,7 @@ import { getOrMake } from '../domain/group.js';
 import { formatOwner, parseContext } from '../domain/label.js';
 import type { ImageRef, RelabelReport } from '../domain/report.js';
 import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
-import type { RelabelObserved } from '../events/event.js';
+import type { EventOf, RelabelObserved } from '../events/event.js';
 import type { GuestCustody } from './custody.js';
 import type { Custody } from './custody-answer.js';
 import type { GivenLabels } from './given-labels.js';
@@ -172,7 +172,14 @@ function foundInUse(
   if (asksWhatIsNeeded(body, needOf(incarnation, call.record), use) !== 'different') return false;
   const labelled = context
     .callsOnFile(call.file)
-    .some(({ record, position }) => record === call.record && opened < position && position < started);
+    .some(
+      ({ record, position, event }) =>
+        record === call.record &&
+        opened < position &&
+        position < started &&
+        event.body.success !== false &&
+        asksForOwner(event.body),
+    );
   return (
     !labelled && covers(call.record, 'audit', opened, started) && !custody.isNowhereElse(call.record.host)
   );
@@ -358,13 +365,21 @@ function wasDropped(
     if (at.kind !== 'this-host' || at.starting) return false;
     const { incarnation } = at;
     if (owners.length > 0 && owners.every((owner) => custody.precedes(owner, incarnation))) return false;
-    const need = needOf(incarnation, other.record);
-    if (asksWhatIsNeeded(body, need, use) !== 'different') return false;
-    const end = incarnation.shuttingDown?.at ?? incarnation.ended;
-    if (end === null) return true;
-    const { times } = other.record;
-    return (times[end] as number) - (times[other.position] as number) > RESTORE_BEFORE_STOP_US;
+    return isGivenBackBy(incarnation, other, use);
   });
+}
+
+/** libvirt gave the file back while this incarnation of its guest went on. */
+export function isGivenBackBy(
+  incarnation: Incarnation,
+  { event: { body }, record, position }: Pick<ImageCall, 'event' | 'record' | 'position'>,
+  use: Use,
+): boolean {
+  if (asksWhatIsNeeded(body, needOf(incarnation, record), use) !== 'different') return false;
+  const end = incarnation.shuttingDown?.at ?? incarnation.ended;
+  if (end === null) return true;
+  const { times } = record;
+  return (times[end] as number) - (times[position] as number) > RESTORE_BEFORE_STOP_US;
 }
 
 /**
@@ -414,7 +429,21 @@ export function imageRef(call: ImageCall): ImageRef {
 }
 
 export function relabelReport(judgement: Judgement, guest: RelabelReport['guest']): RelabelReport {
-  const { event } = judgement.call;
+  const { id, host, at_us, serial, call, success, before, after, actor } = statedBy(judgement.call.event);
+  const { effect, owner, verdict, reason, proof, missing } = judgement;
+  return {
+    ...{ id, host, at_us, serial, call, success, guest, image: imageRef(judgement.call), before, after },
+    ...{ effect, owner, verdict, reason, proof, missing, actor },
+  };
+}
+
+/** What the record itself says. */
+export function statedBy(
+  event: EventOf<'RelabelObserved'>,
+): Pick<
+  RelabelReport,
+  'id' | 'host' | 'at_us' | 'serial' | 'call' | 'success' | 'before' | 'after' | 'actor'
+> {
   const { body } = event;
   const statesLabel = body.before_uid !== null || body.before_context !== null;
   return {
@@ -424,18 +453,10 @@ export function relabelReport(judgement: Judgement, guest: RelabelReport['guest'
     serial: body.serial,
     call: body.call,
     success: body.success,
-    guest,
-    image: imageRef(judgement.call),
     before: statesLabel
       ? { uid: body.before_uid, gid: body.before_gid, mode: body.before_mode, context: body.before_context }
       : null,
     after: afterOf(body),
-    effect: judgement.effect,
-    owner: judgement.owner,
-    verdict: judgement.verdict,
-    reason: judgement.reason,
-    proof: judgement.proof,
-    missing: judgement.missing,
     actor: { exe: body.exe, comm: body.comm, pid: body.pid, auid: body.auid },
   };
 }

@@ -7,7 +7,8 @@ import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
  * hide that it stood otherwise.
  */
 export type LocalState =
-  | { state: 'owner'; incarnation: Incarnation; returned: boolean; sure: boolean }
+  /** `watched`: the host keeps a stream that would show the guest leaving */
+  | { state: 'owner'; incarnation: Incarnation; returned: boolean; sure: boolean; watched: boolean }
   /** the guest was being booted or restored here */
   | { state: 'starting'; incarnation: Incarnation; sure: boolean }
   /** being received, and not yet resumed here */
@@ -52,12 +53,19 @@ export function localState(
       state: 'handing-over',
       incarnation,
       handOver,
-      sure: stillHandingOver(incarnation, handOver, record, position, byLibvirt),
+      sure: stillHandingOver(handOver, record, position, byLibvirt),
     };
   }
   if (incarnation.owns !== null && incarnation.owns <= position) {
     const returned = handOver?.result === 'resumed';
-    return { state: 'owner', incarnation, returned, sure: surelyOwned(incarnation, record, position) };
+    const watched = isWatched(record);
+    return {
+      state: 'owner',
+      incarnation,
+      returned,
+      sure: surelyOwned(incarnation, record, position),
+      watched,
+    };
   }
   const oneAttempt = isOneAttempt(incarnation, record, position);
   if (incarnation.kind === 'booted') return { state: 'starting', incarnation, sure: oneAttempt };
@@ -135,19 +143,25 @@ function surelyOwned(incarnation: Incarnation, record: HostRecord, position: num
       coversAny(record, LIFECYCLE_STREAMS, position, until);
     if (undisturbed) return true;
   }
-  if (!LIFECYCLE_STREAMS.some((stream) => record.streams.has(stream))) return present;
+  if (!isWatched(record)) return present;
   return present && coversAny(record, LIFECYCLE_STREAMS, since, position);
+}
+
+function isWatched(record: HostRecord): boolean {
+  return LIFECYCLE_STREAMS.some((stream) => record.streams.has(stream));
 }
 
 /** The source had not resumed the guest after all; right before op=stop reason=migrated it certainly had not. */
 function stillHandingOver(
-  incarnation: Incarnation,
   handOver: HandOver,
   record: HostRecord,
   position: number,
   byLibvirt: boolean,
 ): boolean {
-  if (handOver.result === 'resumed') return surelyOwned(incarnation, record, position);
+  // one process from the stop to the sign that it runs again, or the one that runs may have come back from elsewhere
+  if (handOver.result === 'resumed') {
+    return handOver.to !== null && coversAny(record, START_STOP_STREAMS, handOver.from, handOver.to);
+  }
   if (handOver.result === 'ended' && byLibvirt && handOver.to !== null) {
     if ((record.times[handOver.to] as number) - (record.times[position] as number) <= RESTORE_BEFORE_STOP_US)
       return true;

@@ -4,6 +4,7 @@ import { compareEntries, type Entry } from './entry.js';
 import type { Family } from './family.js';
 import type { HostLog } from './host-log.js';
 import type { HostRecord } from './host-record.js';
+import { letGoUntil_us, type Remains } from './remains.js';
 
 /** The part of all hosts' records that one family is judged by. */
 export interface Slice {
@@ -16,10 +17,12 @@ export interface Slice {
 /** Cuts slices out of hosts that do not change meanwhile. */
 export class Slicer {
   private readonly hosts: readonly HostLog[];
+  private readonly remains: Remains;
   /** records of hosts that never name the family */
   private readonly foreign = new Map<HostLog, HostRecord>();
 
-  constructor(hosts: Iterable<HostLog>) {
+  constructor(hosts: Iterable<HostLog>, remains: Remains) {
+    this.remains = remains;
     this.hosts = [...hosts].sort((a, b) => (a.host < b.host ? -1 : 1));
   }
 
@@ -28,6 +31,7 @@ export class Slicer {
     const positions = new Map<Entry, number>();
     const besideByHost = groupBy(beside, ({ event }) => event.host);
     const records = new Map<string, HostRecord>();
+    const remains = this.remains.ofFamily(family);
     for (const log of this.hosts) {
       const own = family.entriesOf(log.host);
       const others = besideByHost.get(log.host);
@@ -35,7 +39,8 @@ export class Slicer {
         own.length === 0 && others === undefined
           ? this.foreignRecord(log)
           : cut(log, own, others ?? [], family, positions);
-      records.set(log.host, record);
+      const until_us = remains.size === 0 ? null : letGoUntil_us(remains, log.host);
+      records.set(log.host, until_us === null ? record : withHole(record, until_us));
     }
     return { records, positions };
   }
@@ -48,6 +53,16 @@ export class Slicer {
     }
     return record;
   }
+}
+
+/**
+ * Events of the family were let go up to a stamp. What is here of it begins after the hole; where nothing is, the hole
+ * has no end.
+ */
+function withHole(record: HostRecord, letGo_us: number): HostRecord {
+  const first = record.own.find((position) => (record.events[position] as Event).at > letGo_us);
+  const until_us = first === undefined ? Number.POSITIVE_INFINITY : (record.times[first] as number) - 1;
+  return { ...record, gaps: record.gaps.withLetGo(until_us) };
 }
 
 function cut(

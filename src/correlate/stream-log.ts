@@ -1,5 +1,5 @@
 import type { Event, Stream } from '../events/event.js';
-import { CLOCK_STEP_US, type CorrectedStream } from './clock-steps.js';
+import { CLOCK_STEP_US, type CorrectedClock, type CorrectedStream } from './clock-steps.js';
 import { type Entry, lowerBound } from './entry.js';
 import { bySequence, bySerial, comparatorOf, orderStream, serialOf } from './stream-order.js';
 
@@ -30,11 +30,6 @@ export class StreamLog {
     return SNAPSHOT_STREAMS.has(this.stream);
   }
 
-  /** No step of the host's clock shows in it. */
-  get isSteady(): boolean {
-    return this.tail.offset_us === 0;
-  }
-
   /** Of a stream in the order of its sequence: the first event after this place that is no gap. */
   firstAfter(sequence: number): Entry | null {
     const { entries } = this;
@@ -58,13 +53,15 @@ export class StreamLog {
   }
 
   /**
-   * @param isSteady no step of the host's clock is on record
+   * @param clock the host's, by what was there before
    * @returns false when nothing was changed and the host has to be put in order again
    */
-  place(entry: Entry, isSteady: boolean): boolean {
+  place(entry: Entry, clock: CorrectedClock): boolean {
     const { event } = entry;
+    const { isSteady } = clock;
     if (this.isSnapshot) {
-      entry.time = event.at;
+      if (clock.showedTwice(event.at)) return false;
+      entry.time = clock.latest(event.at);
       this.insert(
         entry,
         lowerBound(this.entries, (each) => bySnapshot(each, entry) < 0),

@@ -91,7 +91,7 @@ function isRepetition(event: EventOf<'GuestIoError'>): boolean {
   return event.stream === 'virsh-event' || event.stream === 'guest-log';
 }
 
-function witnessLines(event: Event): ByteText[] {
+export function witnessLines(event: Event): ByteText[] {
   return event.witness.length === 0 ? [] : byteTextFrom(event.witness).split('\n');
 }
 

@@ -83,6 +83,16 @@ export const ERRORS = {
     what: 'a Kafka topic is missing or not as it has to be',
     hint: 'migration-audit topics check says what is wrong, migration-audit topics create makes what is missing',
   },
+  MA_SCHEMA_REGISTRY: {
+    exit: 3,
+    what: 'the schema registry could not do it',
+    hint: 'see whether it runs and can be reached, and check event_log.schema_registry; long-lived roles try again by themselves',
+  },
+  MA_SCHEMA_NOT_REGISTERED: {
+    exit: 3,
+    what: 'a schema is not in the schema registry',
+    hint: 'migration-audit topics create registers it; records wait until then',
+  },
   MA_NO_DEAD_LETTER: {
     exit: 3,
     what: 'there is no such dead letter',

@@ -42,6 +42,7 @@ export const REASONS = {
   'file-unknown': 'the record does not tell which file was meant',
   'storage-unknown': 'the records do not tell whether the storage is shared',
   'evidence-gap': 'records that could decide are missing',
+  expired: 'what could decide was settled long ago and is not kept any more',
 } as const;
 export type Reason = keyof typeof REASONS;
 
@@ -74,7 +75,8 @@ export interface MissingEvidence {
     | 'mounts'
     | 'file-identity'
     | 'order'
-    | 'peer-host';
+    | 'peer-host'
+    | 'expired-records';
   /** host whose record it is; null when any host's would do */
   host: string | null;
   /** one sentence: what is missing and what would settle it */

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BackOff } from '../domain/back-off.js';
 import type { ConditionSetter } from '../telemetry/health.js';
 import type { Instruments } from '../telemetry/metrics.js';
+import { pause } from '../waiting/pause.js';
 import { deadLetter } from './dead-letter.js';
 import type { Appender, LogRecord, Output, ProcessorLog } from './port.js';
 import { RecordTooLarge } from './record-too-large.js';
@@ -93,7 +93,7 @@ async function send(batch: readonly LogRecord[], options: ForwardOptions): Promi
       condition.notReady(`the brokers do not take events: ${(error as Error).message}`);
       const wait_ms = backOff.next();
       logger.warn({ err: error }, `events wait in the spool; trying again in ${wait_ms} ms`);
-      await sleep(wait_ms, undefined, { signal }).catch(() => {});
+      await pause(wait_ms, signal);
       if (signal.aborted) throw new Stopped();
     }
   }

@@ -10,7 +10,9 @@ import type { ReleasedSchema } from './released-schemas.js';
  */
 
 const MARKER = Buffer.from([0xc3, 0x01]);
-const HEADER_BYTES = 10;
+export const HEADER_BYTES = 10;
+/** How a record begins in the form of schema registries, before four bytes with an id. */
+export const REGISTRY_MARKER = 0;
 const NAMESPACE = 'migration_audit.';
 
 export interface SingleObjectOptions {
@@ -74,6 +76,7 @@ export class SingleObjectCodec<Wire> {
    */
   decode(bytes: Buffer): { wire: Wire; schema: ReleasedSchema } {
     if (bytes.length > this.#bytes_max) throw this.#badBytes(this.#bytes_max, 'too long');
+    if (bytes[0] === REGISTRY_MARKER) throw unknownId(bytes);
     if (bytes.length < HEADER_BYTES) throw this.#badBytes(bytes.length, 'cut short');
     if (!beginsWith(bytes, MARKER)) throw this.#badBytes(0, 'no Avro single-object marker');
     const from = this.#writers.find(({ header }) => beginsWith(bytes, header));
@@ -133,16 +136,27 @@ export class SingleObjectCodec<Wire> {
   }
 }
 
-function beginsWith(bytes: Buffer, beginning: Buffer): boolean {
+export function beginsWith(bytes: Buffer, beginning: Buffer): boolean {
   for (let i = 0; i < beginning.length; i++) if (bytes[i] !== beginning[i]) return false;
   return true;
 }
 
-function headerOf(schema: ReleasedSchema): Buffer {
-  return Buffer.concat([MARKER, Buffer.from(schema.fingerprint, 'hex').reverse()]);
+/** How the records of a schema begin. */
+export function headerOf({ fingerprint }: Pick<ReleasedSchema, 'fingerprint'>): Buffer {
+  return Buffer.concat([MARKER, Buffer.from(fingerprint, 'hex').reverse()]);
 }
 
 function unknownSchema(bytes: Buffer): MigrationAuditError {
   const fingerprint = Buffer.from(bytes.subarray(MARKER.length, HEADER_BYTES)).reverse().toString('hex');
   return new MigrationAuditError('MA_UNKNOWN_SCHEMA', `schema ${fingerprint}`, `fingerprint ${fingerprint}`);
+}
+
+/** Whoever reads from a topic has put the fingerprint in its place, unless nobody knew it. */
+function unknownId(bytes: Buffer): MigrationAuditError {
+  const id = bytes.length < 5 ? '(cut short)' : String(bytes.readInt32BE(1));
+  return new MigrationAuditError(
+    'MA_UNKNOWN_SCHEMA',
+    `schema registry id ${id}`,
+    `id ${id} of a schema registry, which knows no schema of ours by it, or is not configured`,
+  );
 }

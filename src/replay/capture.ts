@@ -1,34 +1,65 @@
-import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { readFailure } from '../collect/file-bytes.js';
+import { basename, join, resolve } from 'node:path';
 import { snapshotParserFor } from '../collect/host/files.js';
-import { byAge, isGuestConsole } from '../collect/tail/rotated-names.js';
+import { byAge, isGuestConsole, isPackedCopy } from '../collect/tail/rotated-names.js';
 import { MigrationAuditError } from '../domain/errors.js';
-import { getOrMake } from '../domain/group.js';
+import { getOrMake, groupBy } from '../domain/group.js';
+import { filesOfHost, type HostFile, isDirectory, isPlace, namesIn } from './host-files.js';
 import { streamFileOf } from './source-files.js';
 import type { HostSources, Sources, StreamSource } from './sources.js';
 
+/** So deep a capture may be wrapped in directories that hold nothing else. */
+const WRAPPINGS_MAX = 3;
+
 /**
- * Lists a capture: one directory per host, each file of which is optional. Symbolic links are followed.
+ * Lists a capture: one directory per host, each file of which is optional; or one host's directory itself; or a
+ * directory that a capture lies in. Symbolic links are followed.
  *
  * @throws MigrationAuditError MA_NOT_FOUND, MA_UNREADABLE, MA_NOT_A_CAPTURE
  */
 export async function sourcesOfCapture(directory: string): Promise<Sources> {
-  const names = await namesIn(directory);
+  const found = await captureIn(directory, WRAPPINGS_MAX);
+  if (found === null) throw new MigrationAuditError('MA_NOT_A_CAPTURE', directory);
+  return found;
+}
+
+async function captureIn(directory: string, wrappings: number): Promise<Sources | null> {
   const hosts: HostSources[] = [];
   const ignored: string[] = [];
-  for (const name of names) {
+  const others: string[] = [];
+  for (const name of await namesIn(directory)) {
     const path = join(directory, name);
-    if (!(await isDirectory(path))) {
+    if (isPlace(name) || !(await isDirectory(path))) {
       ignored.push(path);
       continue;
     }
     const found = await sourcesOfHost(name, path);
     ignored.push(...found.ignored);
     if (isKnown(found.sources)) hosts.push(found.sources);
+    else others.push(path);
   }
-  if (hosts.length === 0) throw notACapture(directory, names);
-  return { hosts, ignored };
+  if (hosts.length > 0) return { hosts, ignored };
+  const own = await sourcesOfHost(basename(resolve(directory)) || 'host', directory);
+  if (isKnown(own.sources)) return { hosts: [own.sources], ignored: own.ignored };
+  return wrappings === 0 ? null : await wrappedIn(directory, others, wrappings - 1);
+}
+
+/** The one capture among the directories. */
+async function wrappedIn(
+  directory: string,
+  among: readonly string[],
+  wrappings: number,
+): Promise<Sources | null> {
+  const captures: { path: string; sources: Sources }[] = [];
+  for (const path of among) {
+    const sources = await captureIn(path, wrappings);
+    if (sources !== null) captures.push({ path, sources });
+  }
+  const [first, second] = captures;
+  if (second === undefined) return first?.sources ?? null;
+  const names = captures.map(({ path }) => basename(path)).join(', ');
+  throw new MigrationAuditError('MA_NOT_A_CAPTURE', directory, `it holds several captures: ${names}`, {
+    hint: 'name one of them, or those that belong together',
+  });
 }
 
 /** Lists one host's directory. What is no log and no snapshot comes back as ignored. */
@@ -36,30 +67,33 @@ export async function sourcesOfHost(
   host: string,
   directory: string,
 ): Promise<{ sources: HostSources; ignored: string[] }> {
-  const names = await namesIn(directory);
-  const present = new Set(names);
   const sources = emptyHost(host);
   const ignored: string[] = [];
-  const streams = new Map<string, StreamSource & { names: string[] }>();
-  const bases = new Set(names.flatMap((name) => streamFileOf(name)?.base ?? []));
+  const files = await filesOfHost(directory);
+  for (const together of groupBy(files, (file) => file.directory).values()) sort(together, sources, ignored);
+  return { sources, ignored };
+}
 
-  for (const name of names) {
-    const path = join(directory, name);
+/** @param files of one directory */
+function sort(files: readonly HostFile[], sources: HostSources, ignored: string[]): void {
+  const present = new Set(files.map(({ name }) => name));
+  const bases = new Set(files.flatMap(({ name }) => streamFileOf(name)?.base ?? []));
+  const streams = new Map<string, { role: StreamSource['role']; files: HostFile[] }>();
+  for (const file of files) {
+    const { path, name } = file;
     const stream = streamFileOf(name);
-    if (stream !== null && !isGuestConsole(stream.base, bases) && !isPackedCopy(name, present)) {
-      const source = getOrMake(streams, stream.base, () => ({ role: stream.role, files: [], names: [] }));
-      source.names.push(name);
-    } else if (name === 't0') sources.times.before = path;
+    if (stream !== null && !isGuestConsole(stream.base, bases) && !isPackedCopy(name, present))
+      getOrMake(streams, stream.base, () => ({ role: stream.role, files: [] })).files.push(file);
+    else if (name === 't0') sources.times.before = path;
     else if (name === 't1') sources.times.after = path;
     else if (stream === null && snapshotParserFor(name) !== null)
       sources.snapshots.push({ path, name, before: name.endsWith('.before') });
     else ignored.push(path);
   }
-  sources.streams = [...streams.values()].map(({ role, names: files }) => ({
-    role,
-    files: files.sort(byAge).map((name) => join(directory, name)),
-  }));
-  return { sources, ignored };
+  for (const { role, files: ofStream } of streams.values()) {
+    const oldestFirst = ofStream.sort((a, b) => byAge(a.name, b.name));
+    sources.streams.push({ role, files: oldestFirst.map(({ path }) => path) });
+  }
 }
 
 export function emptyHost(host: string): HostSources {
@@ -68,34 +102,4 @@ export function emptyHost(host: string): HostSources {
 
 function isKnown(sources: HostSources): boolean {
   return sources.streams.length > 0 || sources.snapshots.length > 0;
-}
-
-/** `audit.log.1.gz` beside `audit.log.1` is the same log again, caught while it was being compressed. */
-function isPackedCopy(name: string, present: ReadonlySet<string>): boolean {
-  return name.endsWith('.gz') && present.has(name.slice(0, -'.gz'.length));
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return (await readdir(directory)).sort();
-  } catch (error) {
-    throw readFailure(directory, error);
-  }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    return false;
-  }
-}
-
-function notACapture(directory: string, names: string[]): MigrationAuditError {
-  const log = names.find((name) => streamFileOf(name) !== null);
-  if (log === undefined) return new MigrationAuditError('MA_NOT_A_CAPTURE', directory);
-  const host = basename(directory) || 'hosta';
-  return new MigrationAuditError('MA_NOT_A_CAPTURE', directory, `it has ${log} itself`, {
-    hint: `this looks like one host’s directory: name the directory above it, which should hold ${host}/ and its peers`,
-  });
 }

@@ -7,51 +7,68 @@ const EVENT_BYTES = 1500;
 /** Held relabels may take this much: some 30,000 of them. */
 export const HELD_BYTES_MAX = 64 << 20;
 
+type Relabel = EventOf<'RelabelObserved'>;
+
 /**
- * The relabels of a replay until it is known which of them concern an image, which the last file may tell. As long as
- * they are few they are held; beyond that they are let go, and the logs have to be read once more for those that
- * matter. Both ways give the same relabels.
+ * The relabels of a replay whose files nothing ties to an image, yet: the last file may tell that they are one. As long
+ * as they are few they are held; beyond that they are let go. If one of those turns out to matter, the logs have to be
+ * read once more. All ways give the same relabels.
  */
 export class Relabels {
   private readonly interest = new ImageInterest();
   private readonly budget_bytes: number;
   private held_bytes = 0;
-  private held: EventOf<'RelabelObserved'>[] = [];
-  /** relabels, duplicates included, of files that are no guest's image */
-  unconcerned = 0;
+  private held: Relabel[] = [];
+  private letGo = 0;
 
   constructor(budget_bytes: number) {
     this.budget_bytes = budget_bytes;
   }
 
-  /** There were too many to hold: they have to be read again. */
-  get isOverflown(): boolean {
-    return this.held_bytes > this.budget_bytes;
+  /** One that was let go matters. */
+  get mustBeReadAgain(): boolean {
+    return this.interest.isMissing;
   }
 
   learn(event: Event): void {
     this.interest.learn(event);
   }
 
-  hold(event: EventOf<'RelabelObserved'>): void {
-    if (this.isOverflown) return;
-    this.held_bytes += event.witness.length + EVENT_BYTES;
-    if (this.isOverflown) this.held = [];
-    else this.held.push(withOwnWitness(event));
+  /** Can a verdict rest on it, by what was learnt so far? */
+  matters(event: Relabel): boolean {
+    return this.interest.matters(event);
   }
 
-  /** The held relabels that matter, once everything was learnt. */
-  *concerned(): Iterable<Event> {
-    for (const event of this.held) if (this.concerns(event)) yield event;
+  /** Takes one that does not matter, as far as it is known by now. */
+  hold(event: Relabel): void {
+    this.held_bytes += sizeOf(event);
+    this.held.push(withOwnWitness(event));
+    if (this.held_bytes <= this.budget_bytes) return;
+    const concerned: Relabel[] = [];
+    for (const each of this.held) {
+      if (this.matters(each)) concerned.push(each);
+      else this.leave(each);
+    }
+    this.held = concerned;
+    this.held_bytes = 0;
+  }
+
+  /** Once everything was learnt: the held ones that matter by then, and how many there were that do not. */
+  takeHeld(): { concerned: Relabel[]; unconcerned: number } {
+    const concerned = this.held.filter((event) => this.matters(event));
+    const unconcerned = this.held.length - concerned.length + this.letGo;
     this.held = [];
+    return { concerned, unconcerned };
   }
 
-  /** Does it matter? Counts it when it does not. */
-  concerns(event: Event): boolean {
-    const matters = this.interest.matters(event);
-    if (!matters) this.unconcerned++;
-    return matters;
+  private leave(event: Relabel): void {
+    this.interest.letGo(event);
+    this.letGo++;
   }
+}
+
+function sizeOf({ witness }: Relabel): number {
+  return witness.length + EVENT_BYTES;
 }
 
 /** Witnesses are slices of the chunk they were read from; a copy lets go of the chunk. */

@@ -188,21 +188,25 @@ class Run {
 
   /** Only now it is known which files are images. */
   async takeRelabels(hosts: readonly HostSources[]): Promise<void> {
-    if (this.relabels.isOverflown) {
+    if (this.relabels.mustBeReadAgain) {
       for (const host of hosts)
         for (const stream of host.streams) await this.readRelabelsAgain(host.host, stream);
-    } else for (const event of this.relabels.concerned()) evolve(this.state, event);
-    this.notes.unconcerned_relabels = this.relabels.unconcerned;
+      return;
+    }
+    const { concerned, unconcerned } = this.relabels.takeHeld();
+    for (const event of concerned) evolve(this.state, event);
+    this.notes.unconcerned_relabels = unconcerned;
   }
 
-  /** The stream once more, of which everything but its relabels was taken when it was read first. */
+  /** The stream once more, of which everything but relabels that did not matter then was taken when it was read first. */
   private async readRelabelsAgain(host: string, stream: StreamSource): Promise<void> {
     if (streamOf(stream.role) !== 'audit') return;
     const origin = { cluster: this.options.cluster, host, boot: null, file: stream.files[0] ?? '' };
     const reader = readerFor(stream, origin, {
       event: (event) => {
-        if (event.kind === 'RelabelObserved' && this.relabels.concerns(event))
-          evolve(this.state, withOwnWitness(event));
+        if (event.kind !== 'RelabelObserved') return;
+        if (this.relabels.matters(event)) evolve(this.state, withOwnWitness(event));
+        else this.notes.unconcerned_relabels++;
       },
       rejected: () => {},
       foreign: () => {},
@@ -231,7 +235,7 @@ class Run {
   private take(event: Event): void {
     this.relabels.learn(event);
     if (this.options.onEvents !== undefined) this.pending.push(withOwnWitness(event));
-    if (event.kind === 'RelabelObserved') {
+    if (event.kind === 'RelabelObserved' && !this.relabels.matters(event)) {
       this.relabels.hold(event);
       return;
     }

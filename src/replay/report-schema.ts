@@ -41,6 +41,7 @@ const missing = z.array(
       'file-identity',
       'order',
       'peer-host',
+      'expired-records',
     ]),
     host: z.string().nullable(),
     text: z.string(),

@@ -5,7 +5,7 @@ import type { Random } from './random.js';
 
 /**
  * What can happen to events between the host and the correlator. None of these changes its argument; all but
- * `dropStream` and `removeAndMarkGap` must leave every verdict as it is.
+ * `dropStream`, `cutStretches` and `removeAndMarkGap` must leave every verdict as it is.
  */
 
 export function shuffle(events: readonly Event[], random: Random): Event[] {
@@ -108,6 +108,22 @@ export function removeAndMarkGap(events: readonly Event[], isLost: (event: Event
   }
   const keptIds = new Set(kept.map(({ id }) => id));
   return [...events.filter(({ id }) => keptIds.has(id)), ...gaps];
+}
+
+/** Stretches of one or all streams of a host, as when a disk was full or a collector was down. */
+export function cutStretches(events: readonly Event[], random: Random): Event[] {
+  const hosts = [...new Set(events.map(({ host }) => host))];
+  const cuts = Array.from({ length: random.between(1, 3) }, () => {
+    const host = random.pick(hosts);
+    const stream = random.pick([null, ...OBSERVED]);
+    const from = random.pick(events.filter((event) => event.host === host)).at;
+    return { host, stream, from, to: from + random.between(1, 120) * 1_000_000 };
+  });
+  return removeAndMarkGap(events, ({ host, stream, at }) =>
+    cuts.some(
+      (cut) => cut.host === host && (cut.stream ?? stream) === stream && cut.from <= at && at <= cut.to,
+    ),
+  );
 }
 
 /** A stream that was never collected on a host, as its collector reports it: a hole without known ends. */

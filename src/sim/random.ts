@@ -1,5 +1,5 @@
 /**
- * The simulator's own source of chance: the same seed gives the same numbers on every machine and in every
+ * The source of chance of the simulator and of tests: the same seed gives the same numbers on every machine and in every
  * version of Node, which `Math.random` does not promise.
  */
 export class Random {
@@ -18,9 +18,14 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
   }
 
+  /** An integer in [0, limit), `limit` not included. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
   /** An integer in [from, to], both included. */
   between(from: number, to: number): number {
-    return from + Math.floor(this.next() * (to - from + 1));
+    return from + this.below(to - from + 1);
   }
 
   chance(probability: number): boolean {

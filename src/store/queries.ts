@@ -69,7 +69,10 @@ export type TimelineOf = { guest: string } | { migration: string } | { finding: 
  */
 export async function timelineOf(database: Database, of: TimelineOf): Promise<TimelineEntry[]> {
   if ('guest' in of) {
-    const entries = await timelineWhere(database, GUEST_IS, { guest: escapeText(of.guest) });
+    const guest = escapeText(of.guest);
+    const entries = await timelineWhere(database, GUEST_IS, {
+      ...{ guest, name: guest, guests: [sortedUnder(guest)] },
+    });
     if (entries.length === 0) throw notInStore('guest', of.guest);
     return entries;
   }
@@ -175,12 +178,25 @@ async function timelineOfFinding(database: Database, id: string): Promise<Timeli
     const migration = await migrationNamed(database, found.cluster, found.migration);
     times.push(...timesOf(migration));
   }
+  const cluster = escapeText(found.cluster);
+  const relabels = { cluster, events: found.relabels.map(escapeText), ...around(times) };
+  const { guests, ...guest } = guestParams(found);
   return timelineWhere(database, `cluster = {cluster:String} AND ${GUEST_OR_EVENTS} AND ${WITHIN}`, {
-    ...guestParams(found),
-    cluster: escapeText(found.cluster),
-    events: found.relabels.map(escapeText),
-    ...around(times),
+    ...guest,
+    ...relabels,
+    guests: [...guests, ...(await guestsOfRelabels(database, relabels))],
   });
+}
+
+/** As the timeline is sorted by them; a finding that knows no guest can have relabels that do. */
+async function guestsOfRelabels(database: Database, relabels: QueryParams): Promise<string[]> {
+  const rows = await database.select<{ guest_uuid: string }>(
+    'relabels',
+    `SELECT DISTINCT guest_uuid FROM relabels
+     WHERE cluster = {cluster:String} AND id IN {events:Array(String)} AND ${WITHIN}`,
+    relabels,
+  );
+  return rows.map(({ guest_uuid }) => sortedUnder(guest_uuid));
 }
 
 async function timelineOfMigration(database: Database, id: string): Promise<TimelineEntry[]> {
@@ -205,8 +221,17 @@ const GUEST_OR_EVENTS =
   ' OR event IN {events:Array(String)})';
 const WITHIN = 'at_us BETWEEN {from:Int64} AND {to:Int64}';
 
-function guestParams({ guest }: { guest: FindingReport['guest'] }): QueryParams {
-  return { uuid: escapeText(guest.uuid ?? ''), name: escapeText(guest.name ?? '') };
+function guestParams({ guest }: { guest: FindingReport['guest'] }) {
+  const [uuid, name] = [escapeText(guest.uuid ?? ''), escapeText(guest.name ?? '')];
+  // a relabel of its image that no guest is known for is under none
+  return { uuid, name, guests: [sortedUnder(uuid), ''] };
+}
+
+const UUID_CHARACTERS = 36;
+
+/** What rows of the guest have in the column that they are sorted by. */
+function sortedUnder(uuid: string): string {
+  return uuid.length === UUID_CHARACTERS ? uuid : '';
 }
 
 function timesOf(migration: MigrationReport | null): number[] {
@@ -233,14 +258,22 @@ async function migrationNamed(
   return row === undefined ? null : { ...JSON.parse(row.record), cluster: unescapeText(row.cluster) };
 }
 
+/** @param params `guests` and, where it is not '', `name`: whose rows alone are looked at */
 async function timelineWhere(
   database: Database,
   condition: string,
-  params: QueryParams,
+  params: QueryParams & { guests: string[]; name: string },
 ): Promise<TimelineEntry[]> {
+  // with a second condition on the name beside it, the index of names would not be used
+  const named =
+    params.name === ''
+      ? ''
+      : ' UNION ALL SELECT guest FROM timeline WHERE guest_name = {name:String} GROUP BY guest';
   const rows = await database.select<{ record: string }>(
     'timeline',
-    `SELECT record FROM timeline FINAL WHERE ${condition} ORDER BY order_us, place, id`,
+    `SELECT record FROM timeline FINAL
+     WHERE guest IN (SELECT arrayJoin({guests:Array(String)})${named}) AND ${condition}
+     ORDER BY order_us, place, id`,
     params,
   );
   return rows.map((row) => JSON.parse(row.record));

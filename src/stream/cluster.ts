@@ -1,14 +1,18 @@
 import type { CorrelatorOptions } from '../correlate/correlate.js';
+import { expiredEntry, expiredRelabel } from '../correlate/expired.js';
+import { Remains } from '../correlate/remains.js';
+import { timelineId } from '../domain/report.js';
 import type { Output } from '../eventlog/port.js';
 import { encodeConclusion } from '../events/codec.js';
 import type { Event, EventOf } from '../events/event.js';
 import { Judge } from './judge.js';
 import { Said, type Saying } from './said.js';
+import { type Round, Settling, type SettlingOptions } from './settling.js';
 import { eventState, forgotten, type StateRecord, saidState, watermarkState } from './state-records.js';
 import { type Relabel, WaitingRelabels } from './waiting-relabels.js';
 import { Watermarks } from './watermarks.js';
 
-export interface ClusterOptions {
+export interface ClusterOptions extends SettlingOptions {
   correlator: CorrelatorOptions;
   /** relabels that nothing ties to a guest are dropped when they take more memory than this */
   waiting_bytes_max: number;
@@ -25,6 +29,10 @@ export interface Taken {
   sayings: Saying[];
   /** relabels that nobody will judge */
   dropped: Relabel[];
+  /** events that came too late to be judged */
+  late: number;
+  /** null while it was not time for one */
+  round: Round | null;
 }
 
 /**
@@ -35,14 +43,17 @@ export class Cluster {
   readonly watermarks = new Watermarks();
   readonly said: Said;
   readonly waiting: WaitingRelabels;
-  readonly #name: string;
-  readonly #judge: Judge;
+  readonly name: string;
+  readonly #remains = new Remains();
+  readonly #settling: Settling;
+  #judge: Judge;
   /** nothing was judged since it was made or restored: another version may say other things of the same events */
   #isUnjudged = true;
 
   constructor(name: string, options: ClusterOptions) {
-    this.#name = name;
-    this.#judge = new Judge(name, options.correlator);
+    this.name = name;
+    this.#judge = new Judge(name, options.correlator, this.#remains);
+    this.#settling = new Settling(name, options);
     this.said = new Said(name, this.watermarks);
     this.waiting = new WaitingRelabels(options.waiting_bytes_max);
   }
@@ -61,6 +72,16 @@ export class Cluster {
         this.watermarks.restore(record.host, record.watermark);
         this.#judge.readsStreams(record.host, record.watermark.streams);
         break;
+      case 'remains':
+        this.#remains.set(record.remains);
+        this.waiting.learnFiles(record.remains.files);
+        break;
+      case 'settled':
+        this.#settling.restore(record.settled);
+        this.said.restoreForgotten(record.settled.forgotten_version);
+        for (const [host, remains] of Object.entries(record.settled.hosts))
+          this.#remains.hosts.set(host, remains);
+        break;
       case 'said':
         this.said.restore(record.said);
     }
@@ -73,10 +94,12 @@ export class Cluster {
     this.#isUnjudged = false;
     const relabels: Arrived[] = [];
     const moved = new Set<string>();
+    const late: Saying[] = [];
     let isChanged = false;
     for (const each of arrived) {
       const { event } = each;
       this.waiting.learn(event);
+      if (!this.#isInTime(event, late)) continue;
       if (event.kind === 'RelabelObserved') relabels.push(each);
       else if (event.kind === 'Heartbeat') {
         if (!this.watermarks.take(event)) continue;
@@ -91,11 +114,40 @@ export class Cluster {
     const dropped = this.#dropExcess(outputs);
     for (const host of moved) {
       const watermark = this.watermarks.get(host);
-      if (watermark !== null) outputs.push(watermarkState(this.#name, host, watermark));
+      if (watermark !== null) outputs.push(watermarkState(this.name, host, watermark));
     }
     sayings.push(...this.said.say(isChanged ? this.#judge.revise() : null, moved));
     for (const { conclusion } of sayings) outputs.push(published(conclusion), saidState(conclusion));
-    return { outputs, sayings, dropped };
+    for (const { conclusion } of late) outputs.push(published(conclusion));
+    const round = this.#settling.round(this.#judge, this.said, this.watermarks);
+    if (round !== null) this.#letGo(round, outputs);
+    return { outputs, sayings: [...sayings, ...late], dropped, late: late.length, round };
+  }
+
+  /** Memory that the events take, about. */
+  get bytes(): number {
+    return this.#judge.bytes;
+  }
+
+  /** False for what belongs to events that were let go: it is said to be undetermined. */
+  #isInTime(event: Event, late: Saying[]): boolean {
+    const expired = this.#judge.expired(event);
+    if (expired === null) return true;
+    const { id, host, at: at_us } = event;
+    const { guest, isKept } = expired;
+    if (event.kind === 'RelabelObserved') {
+      late.push(this.said.late({ table: 'relabels', id, host, at_us, item: expiredRelabel(event, guest) }));
+    } else {
+      const item = expiredEntry(event, guest);
+      late.push(this.said.late({ table: 'timeline', id: timelineId(item), host, at_us, item }));
+    }
+    return isKept;
+  }
+
+  #letGo({ judge, outputs }: Round, into: Output[]): void {
+    this.#judge = judge;
+    for (const [, { files }] of judge.remains.all()) this.waiting.learnFiles(files);
+    for (const output of outputs) into.push(output);
   }
 
   /** Guests that anything is known of. */
@@ -122,7 +174,7 @@ export class Cluster {
       isChanged ||= matters && isNew;
     }
     for (const relabel of this.waiting.takeConcerned()) {
-      outputs.push(forgotten(this.#name, 'waiting', relabel.id));
+      outputs.push(forgotten(this.name, 'waiting', relabel.id));
       if (!this.#judge.take(relabel)) continue;
       outputs.push(eventState('event', relabel));
       isChanged = true;
@@ -132,7 +184,7 @@ export class Cluster {
 
   #dropExcess(outputs: Output[]): Relabel[] {
     const dropped = this.waiting.dropExcess();
-    for (const { id } of dropped) outputs.push(forgotten(this.#name, 'waiting', id));
+    for (const { id } of dropped) outputs.push(forgotten(this.name, 'waiting', id));
     return dropped;
   }
 }

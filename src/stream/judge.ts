@@ -1,5 +1,15 @@
-import { type CorrelatorOptions, type CorrelatorState, createState, evolve } from '../correlate/correlate.js';
+import {
+  type CorrelatorOptions,
+  type CorrelatorState,
+  createState,
+  evolve,
+  retained,
+} from '../correlate/correlate.js';
+import { namedBy, refOf } from '../correlate/expired.js';
+import { guestsNamedBy } from '../correlate/family.js';
+import { isSettled, Remains } from '../correlate/remains.js';
 import { type Revision, revise } from '../correlate/revise.js';
+import { type Horizon, type Proposal, settledIn } from '../correlate/settled.js';
 import { groupBy } from '../domain/group.js';
 import type { GuestRef, HostReport, TimelineEntry } from '../domain/report.js';
 import { LATEST_TIME_US } from '../domain/time.js';
@@ -10,6 +20,7 @@ import {
   type ConclusionTable,
   SHAPES,
 } from '../store/conclusions.js';
+import { sizeOf } from './event-size.js';
 import type { Moment } from './watermarks.js';
 
 /** The correlator as the processor uses it: one cluster's events in, what is to be said about them out. */
@@ -43,13 +54,75 @@ export class Judge {
   readonly #heartbeats = new Map<string, number>();
   readonly #places = new GuestPlaces();
   readonly #cluster: string;
+  readonly #options: CorrelatorOptions;
+  #bytes = 0;
   /** hosts of which something was taken in since they were last reported */
   readonly #heard = new Set<string>();
   #isWhole = true;
 
-  constructor(cluster: string, options: CorrelatorOptions) {
+  constructor(cluster: string, options: CorrelatorOptions, remains = new Remains()) {
     this.#cluster = cluster;
-    this.#state = createState(options);
+    this.#options = options;
+    this.#state = createState(options, remains);
+  }
+
+  /** Of events that were let go. */
+  get remains(): Remains {
+    return this.#state.remains;
+  }
+
+  /** What the events take in memory, about. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get size(): number {
+    return this.#state.entries.size;
+  }
+
+  /** Ids of events that another has not. */
+  missingIn(other: Judge): string[] {
+    return [...this.#state.entries.keys()].filter((id) => !other.#state.entries.has(id));
+  }
+
+  /** What can be let go of, as far as can be told before it is tried. */
+  settled(horizon: Horizon): Proposal[] {
+    const cluster = this.#state.clusters.get(this.#cluster);
+    return cluster === undefined ? [] : settledIn(cluster, horizon);
+  }
+
+  /** One that knows all the same but for some events. */
+  without(letGo: ReadonlySet<string>, remains: Remains): Judge {
+    const judge = new Judge(this.#cluster, this.#options, remains);
+    for (const event of retained(this.#state)) if (!letGo.has(event.id)) judge.take(event);
+    for (const [host, count] of this.#heartbeats) judge.#heartbeats.set(host, count);
+    return judge;
+  }
+
+  isHypervisor(host: string): boolean {
+    return this.#state.clusters.get(this.#cluster)?.hosts.get(host)?.facts.hypervisor ?? false;
+  }
+
+  /**
+   * The guest of an event that cannot be judged any more: what it belongs to was let go. `isKept` tells whether it can
+   * still matter for what comes later.
+   */
+  expired(event: Event): { guest: GuestRef; isKept: boolean } | null {
+    const { remains, entries, clusters } = this.#state;
+    if (remains.size === 0 || entries.has(event.id)) return null;
+    if (event.kind === 'RelabelObserved') {
+      const files = clusters.get(this.#cluster)?.files;
+      const keys = files?.keysOfCall(event) ?? [];
+      const found = remains.ofFile(keys);
+      if (found === null) return null;
+      if (isSettled([found], event.host, event.at)) return { guest: refOf(found), isKept: false };
+      return files?.isUsed(keys) ? null : { guest: refOf(found), isKept: true };
+    }
+    if (event.kind === 'GuestsListed') return null;
+    for (const guest of guestsNamedBy(event))
+      for (const found of remains.ofGuest(guest))
+        if (isSettled([found], event.host, event.at)) return { guest: namedBy(event, found), isKept: false };
+    return null;
   }
 
   /** That anything is known of. */
@@ -62,6 +135,7 @@ export class Judge {
     const known = this.#state.entries.get(event.id)?.event;
     evolve(this.#state, event);
     if (this.#state.entries.get(event.id)?.event === known) return false;
+    this.#bytes += sizeOf(event) - (known === undefined ? 0 : sizeOf(known));
     this.#heard.add(event.host);
     return true;
   }

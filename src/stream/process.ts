@@ -3,7 +3,8 @@ import { BackOff } from '../domain/back-off.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { PartitionHandler, ProcessOptions, ProcessorLog } from '../eventlog/port.js';
 import type { ConditionSetter } from '../telemetry/health.js';
-import { pause, reasonOf } from './retry.js';
+import { pause } from '../waiting/pause.js';
+import { reasonOf } from './reason.js';
 
 export interface Processing extends Omit<ProcessOptions, 'handler'> {
   log: ProcessorLog;

@@ -5,6 +5,7 @@ import type { LogRecord, Output, PartitionHandler } from '../eventlog/port.js';
 import { decodeEvent } from '../events/codec.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { type Arrived, Cluster, type ClusterOptions, type Taken } from './cluster.js';
+import type { Round } from './settling.js';
 import { readState } from './state-records.js';
 import { Tally } from './tally.js';
 
@@ -61,7 +62,7 @@ export class Processor implements PartitionHandler {
     for (const [cluster, events] of arrived) {
       const taken = cluster.take(events);
       for (const output of taken.outputs) outputs.push(output);
-      this.#count(taken);
+      this.#count(cluster, taken);
     }
     this.#tally.events(batch.length);
     if (arrived.size > 0) this.#tally.clusters([...this.#clusters()]);
@@ -87,14 +88,29 @@ export class Processor implements PartitionHandler {
     }
   }
 
-  #count({ sayings, dropped }: Taken): void {
+  #count({ name }: Cluster, { sayings, dropped, late, round }: Taken): void {
     for (const saying of sayings) this.#tally.saying(saying);
+    if (late > 0) this.#tally.late(late);
+    if (round !== null) this.#countRound(name, round);
     if (dropped.length === 0) return;
     this.#tally.dropped(dropped.length);
     this.#options.logger.warn(
       { relabels: dropped.length },
       'dropped relabels of files that nothing tied to a guest',
     );
+  }
+
+  #countRound(cluster: string, round: Round): void {
+    const { events, remains, bytes, isOverfull } = round;
+    this.#tally.letGo(round);
+    if (events > 0) this.#options.logger.info({ cluster, events, bytes }, 'let go of settled events');
+    if (remains > 0)
+      this.#options.logger.warn({ cluster, guests: remains }, 'forgot guests of which events had been let go');
+    if (isOverfull)
+      this.#options.logger.warn(
+        { cluster, bytes, state_bytes_max: this.#options.state_bytes_max },
+        'the events that are not settled take more memory than they may',
+      );
   }
 
   #clustersOf(partition: number): Map<string, Cluster> {

@@ -15,6 +15,10 @@ import type { Watermarks } from './watermarks.js';
  * - its place among the others, or the hosts it rests on: the same revision.
  *
  * Every record of an item has the next version.
+ *
+ * What rests on events that were let go is forgotten without being taken back. Should an item of its name come again,
+ * it goes on behind the highest version that was ever forgotten, so that readers take the new one for the later one.
+ * What comes too late to be judged is said in version 0, which stands behind whatever was said of it in time.
  */
 
 /** What it takes to go on after a restart: what was last said, without its words. */
@@ -27,7 +31,13 @@ export interface Saying {
   item: JudgedItem | null;
   /** of a relabel, as it was before; null when it had none */
   verdict_before: Verdict | null;
+  isFirst: boolean;
 }
+
+/** What is said of an item, or of none any more, without being published. */
+export type Noted =
+  | { said: Conclusion }
+  | { forgotten: { table: ConclusionTable; id: string } };
 
 interface Entry {
   revision: number;
@@ -63,6 +73,9 @@ export class Said {
   /** lists of one host, by it: most are */
   readonly #lonely = new Map<string, readonly string[]>();
 
+  /** the highest version of what was forgotten */
+  #forgotten = 0;
+
   constructor(cluster: string, watermarks: Watermarks) {
     this.#cluster = cluster;
     this.#watermarks = watermarks;
@@ -77,6 +90,103 @@ export class Said {
       waits_for: this.#hostList(said.waits_for),
     };
     this.#of(said.table).set(said.id, entry);
+  }
+
+  get forgottenVersion(): number {
+    return this.#forgotten;
+  }
+
+  restoreForgotten(version: number): void {
+    this.#forgotten = version;
+  }
+
+  /** Is nothing more expected to be said about it, but for hosts that are not expected to say anything any more? */
+  isFinal(table: ConclusionTable, id: string, isSilent: (host: string) => boolean): boolean {
+    const entry = this.#of(table).get(id);
+    return entry === undefined || entry.confirmed !== false || entry.waits_for.every(isSilent);
+  }
+
+  /** A violation that nothing has mended. */
+  isOpen(finding: string): boolean {
+    const entry = this.#of('findings').get(finding);
+    return entry !== undefined && entry.open !== null && entry.verdict === 'violation';
+  }
+
+  /** Would a reader be told something else by this item than what was last said? */
+  differs({ table, id, item }: JudgedItem): boolean {
+    const entry = this.#of(table).get(id);
+    switch (table) {
+      case 'hosts':
+      case 'timeline':
+        return false;
+      case 'findings':
+        return entry === undefined || entry.retracted || entry.open !== openSeverity(item as FindingReport);
+      case 'relabels':
+      case 'migrations':
+        return entry === undefined || entry.retracted || entry.digest !== digestOf(recordOf(item));
+    }
+  }
+
+  /**
+   * Evidence was let go and all was judged anew: what is said from now on is compared with this, and what is not in it
+   * is forgotten.
+   */
+  *settle({ items }: Judged): Iterable<Noted> {
+    const named = new Map<ConclusionTable, Set<string>>();
+    for (const item of items) {
+      getOrMake(named, item.table, () => new Set()).add(item.id);
+      const noted = this.#settleItem(item);
+      if (noted !== null) yield { said: noted };
+    }
+    for (const table of CONCLUSION_TABLES) {
+      for (const [id, entry] of this.#of(table)) {
+        if (named.get(table)?.has(id)) continue;
+        this.#stopWaiting(entry);
+        this.#of(table).delete(id);
+        this.#forgotten = Math.max(this.#forgotten, entry.version, entry.revision);
+        yield { forgotten: { table, id } };
+      }
+    }
+  }
+
+  #settleItem(item: JudgedItem): Conclusion | null {
+    const { table, id } = item;
+    const known = this.#of(table).get(id);
+    const entry = known ?? this.#newEntry(table, id);
+    if (known === undefined) this.#place(entry, item);
+    const hosts = this.#hostList(item.hosts);
+    const digest = digestOf(recordOf(item.item));
+    this.#note(entry, item);
+    if (entry.item !== null) entry.item = { ...item, hosts: entry.hosts };
+    const mayMove = entry.confirmed !== false;
+    if (!entry.retracted && entry.digest === digest && (!mayMove || entry.hosts === hosts)) return null;
+    entry.retracted = false;
+    entry.digest = digest;
+    if (mayMove) entry.hosts = hosts;
+    return this.#conclusion(table, id, entry, NO_ITEM);
+  }
+
+  #newEntry(table: ConclusionTable, id: string): Entry {
+    const entry = { ...blankEntry(), version: this.#forgotten, revision: this.#forgotten };
+    this.#of(table).set(id, entry);
+    return entry;
+  }
+
+  /** What comes too late to be judged: it says nothing against what was said of it in time. */
+  late(item: Pick<JudgedItem, 'table' | 'id' | 'item' | 'host' | 'at_us'>): Saying {
+    const { table, id, host, at_us } = item;
+    const hosts = [host];
+    const whole: JudgedItem = { ...item, hosts, order_us: at_us, place: 0, moment: null };
+    const record = recordOf(item.item);
+    const isVerdict = table !== 'timeline';
+    const entry = { ...blankEntry(), host, at_us, hosts, order_us: at_us, digest: digestOf(record) };
+    const conclusion = this.#conclusion(
+      table,
+      id,
+      { ...entry, confirmed: isVerdict ? true : null },
+      Buffer.from(record),
+    );
+    return { conclusion, item: whole, verdict_before: null, isFirst: false };
   }
 
   /**
@@ -144,8 +254,7 @@ export class Said {
     const known = entries.get(item.id);
     const record = recordOf(item.item);
     const digest = digestOf(record);
-    const entry = known ?? blankEntry();
-    if (known === undefined) entries.set(item.id, entry);
+    const entry = known ?? this.#newEntry(item.table, item.id);
     const saysElse = entry.retracted || entry.digest !== digest;
     const isMoved = this.#place(entry, item);
     const verdict_before = entry.verdict;
@@ -158,7 +267,8 @@ export class Said {
     if (saysElse) entry.revision++;
     entry.retracted = false;
     entry.digest = digest;
-    return { saying: this.#saying(item, entry, verdict_before, record), entry };
+    const saying = this.#saying(item, entry, verdict_before, record);
+    return { saying: { ...saying, isFirst: known === undefined }, entry };
   }
 
   #retract(table: ConclusionTable, id: string, entry: Entry): Saying {
@@ -167,7 +277,8 @@ export class Said {
     entry.waits_for = NOBODY;
     entry.revision++;
     entry.version++;
-    return { conclusion: this.#conclusion(table, id, entry, NO_ITEM), item: null, verdict_before: null };
+    const conclusion = this.#conclusion(table, id, entry, NO_ITEM);
+    return { conclusion, item: null, verdict_before: null, isFirst: false };
   }
 
   /** Sets down where the item stands, and tells whether that is elsewhere than before. */
@@ -190,8 +301,8 @@ export class Said {
   #note(entry: Entry, { table, item }: JudgedItem): void {
     if (table === 'relabels') entry.verdict = (item as RelabelReport).verdict;
     if (table !== 'findings') return;
-    const { state, severity } = item as FindingReport;
-    entry.open = state === 'open' ? severity : null;
+    entry.verdict = (item as FindingReport).verdict;
+    entry.open = openSeverity(item as FindingReport);
   }
 
   /** Lets the item wait for the hosts that have not passed it, and tells whether these are others than before. */
@@ -228,7 +339,7 @@ export class Said {
     const text =
       'revision' in item.item ? JSON.stringify({ ...item.item, revision: entry.revision }) : record;
     const conclusion = this.#conclusion(item.table, item.id, entry, Buffer.from(text));
-    return { conclusion, item, verdict_before };
+    return { conclusion, item, verdict_before, isFirst: false };
   }
 
   #conclusion(table: ConclusionTable, id: string, entry: Entry, item: Buffer): Conclusion {
@@ -281,6 +392,10 @@ function blankEntry(): Entry {
     verdict: null,
     open: null,
   };
+}
+
+function openSeverity({ state, severity }: FindingReport): Severity | null {
+  return state === 'open' ? severity : null;
 }
 
 function bySaying({ conclusion: a }: Saying, { conclusion: b }: Saying): number {

@@ -1,3 +1,4 @@
+import type { GuestRemains, HostRemains } from '../correlate/remains.js';
 import { MigrationAuditError } from '../domain/errors.js';
 import type { Output } from '../eventlog/port.js';
 import { decodeConclusion, decodeEvent, encodeEvent } from '../events/codec.js';
@@ -16,14 +17,37 @@ import type { Watermark } from './watermarks.js';
  * | `event` | id of the event | the event, as in `events` |
  * | `waiting` | id of the event | a relabel of a file that nothing ties to a guest |
  * | `host` | host | its watermark, JSON |
+ * | `remains` | a UUID or name of it | what is left of a guest of which events were let go, JSON |
+ * | `settled` | none | when events were last let go, and what that changed for all, JSON |
  * | a table | id of the item | what was last said of it, without its words: JSON, see `saidState` |
  */
-export type StateKind = 'event' | 'waiting' | 'host' | ConclusionTable;
+export type StateKind = 'event' | 'waiting' | 'host' | 'remains' | 'settled' | ConclusionTable;
 
 export type StateRecord =
   | { kind: 'event' | 'waiting'; cluster: string; event: Event }
   | { kind: 'host'; cluster: string; host: string; watermark: Watermark }
+  | { kind: 'remains'; cluster: string; remains: GuestRemains }
+  | { kind: 'settled'; cluster: string; settled: Settled }
   | { kind: 'said'; cluster: string; said: SaidOf };
+
+/** What the last round of letting go left for the cluster as a whole. */
+export interface Settled {
+  /** the furthest watermark of any host then, µs */
+  at_us: number;
+  /** memory that events took after it, about */
+  bytes: number;
+  /** highest version of an item that was forgotten */
+  forgotten_version: number;
+  hosts: Readonly<Record<string, HostRemains>>;
+}
+
+export function remainsState(cluster: string, id: string, remains: GuestRemains): Output {
+  return state(cluster, 'remains', id, Buffer.from(JSON.stringify(remains)));
+}
+
+export function settledState(cluster: string, settled: Settled): Output {
+  return state(cluster, 'settled', '', Buffer.from(JSON.stringify(settled)));
+}
 
 /** @param bytes those of the event, where they are at hand */
 export function eventState(kind: 'event' | 'waiting', event: Event, bytes?: Buffer): Output {
@@ -81,6 +105,8 @@ export function readState(key: string, value: Buffer): StateRecord {
   const [cluster, kind, name] = keyParts(key);
   if (kind === 'event' || kind === 'waiting') return { kind, cluster, event: decodeEvent(value) };
   if (kind === 'host') return { kind, cluster, host: name, watermark: readWatermark(key, value) };
+  if (kind === 'remains') return { kind, cluster, remains: readRemains(key, value) };
+  if (kind === 'settled') return { kind, cluster, settled: readSettled(key, value) };
   if ((CONCLUSION_TABLES as readonly string[]).includes(kind))
     return { kind: 'said', cluster, said: readSaid(key, kind as ConclusionTable, name, value) };
   throw unreadable(key, `nothing is kept as ${JSON.stringify(kind)}`);
@@ -113,6 +139,24 @@ function readWatermark(key: string, value: Buffer): Watermark {
   const { own_us, true_us = null, offset_min_us = null, streams } = said ?? {};
   if (typeof own_us !== 'number' || !Array.isArray(streams)) throw unreadable(key, 'it is no watermark');
   return { own_us, true_us, offset_min_us, streams };
+}
+
+function readRemains(key: string, value: Buffer): GuestRemains {
+  const said = parsed(key, value.toString('utf8')) as Partial<GuestRemains> | null;
+  const { uuids, names, until_us, settled_us, files, gaveBack } = said ?? {};
+  const areLists = [uuids, names, files].every((each) => Array.isArray(each));
+  const areTimes = [until_us, settled_us].every((each) => typeof each === 'object');
+  if (!areLists || !areTimes || typeof gaveBack !== 'boolean')
+    throw unreadable(key, 'nothing is left of a guest so');
+  return { uuids, names, until_us, settled_us, files, gaveBack } as GuestRemains;
+}
+
+function readSettled(key: string, value: Buffer): Settled {
+  const said = parsed(key, value.toString('utf8')) as Partial<Settled> | null;
+  const { at_us, bytes, forgotten_version, hosts } = said ?? {};
+  const areNumbers = [at_us, bytes, forgotten_version].every((each) => typeof each === 'number');
+  if (!areNumbers || typeof hosts !== 'object') throw unreadable(key, 'nothing was let go so');
+  return { at_us, bytes, forgotten_version, hosts } as Settled;
 }
 
 function parsed(key: string, text: string): unknown {

@@ -5,8 +5,9 @@ import type { ProcessorLog, Topic } from '../eventlog/port.js';
 import type { Store } from '../store/store.js';
 import type { ConditionSetter, Health } from '../telemetry/health.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import { pause } from '../waiting/pause.js';
 import { processUntilAborted } from './process.js';
-import { pause, reasonOf } from './retry.js';
+import { reasonOf } from './reason.js';
 import { STORE_GROUP, type StoreOptions, StoreWriter } from './store-writer.js';
 
 export interface StoreRole {

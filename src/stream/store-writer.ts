@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BackOff } from '../domain/back-off.js';
 import { MigrationAuditError } from '../domain/errors.js';
@@ -11,7 +10,8 @@ import { isAboutRows } from '../store/database.js';
 import type { Store } from '../store/store.js';
 import type { ConditionSetter } from '../telemetry/health.js';
 import type { Metrics } from '../telemetry/metrics.js';
-import { pause, reasonOf } from './retry.js';
+import { pause } from '../waiting/pause.js';
+import { reasonOf } from './reason.js';
 
 export const STORE_GROUP = 'store';
 
@@ -66,7 +66,7 @@ export class StoreWriter implements PartitionHandler {
     else await this.#writeSaid(this.#read(batch, decodeConclusion, outputs), outputs);
     const isFull = batch.length >= options.batch_records_max || bytesOf(batch) >= FULL_BYTES;
     const left_ms = next_ms - performance.now();
-    if (!isFull && left_ms > 0) await sleep(left_ms, undefined, { signal }).catch(() => {});
+    if (!isFull && left_ms > 0) await pause(left_ms, signal);
     return outputs;
   }
 

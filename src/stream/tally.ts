@@ -3,6 +3,7 @@ import type { DeadLetterReason } from '../eventlog/dead-letter.js';
 import type { Instruments } from '../telemetry/metrics.js';
 import type { Cluster } from './cluster.js';
 import type { Saying } from './said.js';
+import type { Round } from './settling.js';
 
 const SEVERITIES = ['critical', 'warning', 'info'] as const;
 
@@ -22,9 +23,9 @@ export class Tally {
     this.#of.dead_letters_total.inc({ reason });
   }
 
-  saying({ conclusion, item, verdict_before }: Saying): void {
+  saying({ conclusion, item, verdict_before, isFirst }: Saying): void {
     if (item === null) return;
-    if (conclusion.table === 'findings' && conclusion.version === 1) {
+    if (conclusion.table === 'findings' && isFirst) {
       const { cause, verdict } = item.item as FindingReport;
       this.#of.findings_total.inc({ cause, verdict });
     }
@@ -38,10 +39,20 @@ export class Tally {
     this.#of.dropped_relabels_total.inc(relabels);
   }
 
+  late(events: number): void {
+    this.#of.late_events_total.inc(events);
+  }
+
+  letGo({ events, remains }: Round): void {
+    this.#of.settled_events_total.inc(events);
+    this.#of.forgotten_guests_total.inc(remains);
+  }
+
   /** What holds of all clusters of this process. */
   clusters(clusters: readonly Cluster[]): void {
     const sum = (of: (cluster: Cluster) => number) => clusters.reduce((total, each) => total + of(each), 0);
     this.#of.guests.set(sum(({ guests }) => guests));
+    this.#of.state_bytes.set(sum(({ bytes }) => bytes));
     this.#of.waiting_relabels.set(sum(({ waiting }) => waiting.size));
     this.#openFindings(clusters);
     this.#hosts(clusters);

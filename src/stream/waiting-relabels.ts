@@ -1,9 +1,7 @@
 import { ImageInterest } from '../correlate/interest.js';
 import type { Event, EventOf } from '../events/event.js';
+import { sizeOf } from './event-size.js';
 import { fullerCopy } from './judge.js';
-
-/** What an event takes in memory beside its witness, measured: its object, its texts and its place in a map. */
-const EVENT_BYTES = 1500;
 
 export type Relabel = EventOf<'RelabelObserved'>;
 
@@ -31,6 +29,11 @@ export class WaitingRelabels {
   learn(event: Event): void {
     this.#interest.learn(event);
     if (TIES.has(event.kind)) this.#mayTie = true;
+  }
+
+  /** Images of which no event is kept. */
+  learnFiles(keys: readonly string[]): void {
+    this.#interest.learnKeys(keys);
   }
 
   /** Can a verdict rest on it, by what was learnt? */
@@ -83,7 +86,3 @@ const TIES: ReadonlySet<Event['kind']> = new Set<Event['kind']>([
   'AccessDenied',
   'HostFactsRead',
 ]);
-
-function sizeOf(relabel: Relabel): number {
-  return relabel.witness.length + EVENT_BYTES;
-}

@@ -27,6 +27,10 @@ export class Watermarks {
     return this.#hosts.get(host) ?? null;
   }
 
+  *all(): Iterable<[host: string, watermark: Watermark]> {
+    yield* this.#hosts;
+  }
+
   restore(host: string, watermark: Watermark): void {
     this.#hosts.set(host, watermark);
     this.#moved.add(host);

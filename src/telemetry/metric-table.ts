@@ -251,6 +251,30 @@ export const METRICS = {
     help: 'Relabels of files that nothing tied to a guest, dropped for want of room.',
     labels: {},
   },
+  state_bytes: {
+    of: 'correlate',
+    type: 'gauge',
+    help: 'Memory that the kept events take, estimated. Above `correlate.state_bytes_max` nothing more could be let go.',
+    labels: {},
+  },
+  settled_events_total: {
+    of: 'correlate',
+    type: 'counter',
+    help: 'Events that were let go because no verdict waited for them any more.',
+    labels: {},
+  },
+  late_events_total: {
+    of: 'correlate',
+    type: 'counter',
+    help: 'Events that came after what they belong to was let go; what they show is undetermined: expired.',
+    labels: {},
+  },
+  forgotten_guests_total: {
+    of: 'correlate',
+    type: 'counter',
+    help: 'Guests of which, for want of room, not even is known that events of theirs were let go.',
+    labels: {},
+  },
   watermark_timestamp_seconds: {
     of: 'correlate',
     type: 'gauge',

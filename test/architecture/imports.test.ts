@@ -4,6 +4,7 @@ import { importsOf, layerOf, sourceFiles, target } from './source-tree.js';
 /** A layer imports from layers below it and from itself, never from its equals or from above. */
 const RANK: Record<string, number> = {
   domain: 0,
+  waiting: 0,
   events: 1,
   config: 2,
   telemetry: 2,

@@ -11,7 +11,7 @@ import { createMetrics } from '../../src/telemetry/metrics.js';
 import { temporaryDirectory } from '../replay/temporary-directory.js';
 
 export const PLACE = { cluster: 'lab', host: 'hosta' };
-export const PACE = { poll_ms_min: 1, poll_ms_max: 5 };
+export const PACE = { poll_ms_min: 1, poll_ms_max: 5, watched_ms_max: 5 };
 export const clock = (): number => Date.now() * 1000;
 
 export function eventLog(directory = temporaryDirectory(), bytes_max = 1 << 28): EventLog {

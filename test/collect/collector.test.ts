@@ -4,6 +4,7 @@ import { MigrationAuditError } from '../../src/domain/errors.js';
 import type { NewRecord, Spool } from '../../src/eventlog/port.js';
 import { decodeEvent } from '../../src/events/codec.js';
 import type { Event, Stream } from '../../src/events/event.js';
+import { aborted } from '../../src/waiting/pause.js';
 import { temporaryDirectory } from '../replay/temporary-directory.js';
 import { eventLog, eventsIn, eventually, PLACE, startCollecting } from './collecting.js';
 
@@ -33,13 +34,6 @@ interface Fake {
 
 function sourceOf({ name = 'fake', stream = 'daemon-log', isLive = false, watermark_us, run }: Fake): Source {
   return { name, stream, isLive, run, watermark_us: watermark_us ?? (() => null) };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 /** A spool in memory that can refuse. */

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import * as zlib from 'node:zlib';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { bytesOfFile, chunksOf } from '../../src/collect/file-bytes.js';
@@ -57,6 +58,26 @@ describe('chunksOf', () => {
     };
     await expect(read()).rejects.toMatchObject({ code: 'MA_UNREADABLE' });
     expect(seen).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0x00, 0x04]],
+    ['bzip2', [0x42, 0x5a, 0x68, 0x39, 0x31, 0x41, 0x59, 0x26]],
+    ['lz4', [0x04, 0x22, 0x4d, 0x18, 0x64, 0x40, 0xa7]],
+  ])('says of a file packed with %s how to have it read', async (name, bytes) => {
+    const detail = new RegExp(`packed with ${name}, .* unpack it with ${name} -d`);
+    await expect(bytesOfFile(fileWith(Buffer.from(bytes)))).rejects.toMatchObject({
+      code: 'MA_UNREADABLE',
+      message: expect.stringMatching(detail),
+    });
+  });
+
+  it('unpacks zstd where Node.js does, and says how to have it read elsewhere', async () => {
+    const { zstdCompressSync } = zlib as { zstdCompressSync?: (text: string) => Buffer };
+    const packed = zstdCompressSync?.('some text') ?? Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00]);
+    const read = bytesOfFile(fileWith(packed)).then(String);
+    if (zstdCompressSync) await expect(read).resolves.toBe('some text');
+    else await expect(read).rejects.toThrow(/packed with zstd, .* unpack it with zstd -d/);
   });
 
   it('stops at data that unpacks to an absurd size', async () => {

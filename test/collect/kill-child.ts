@@ -20,7 +20,7 @@ const spool = openLocalLog({
 
 const place = { cluster: 'lab', host: 'hosta' };
 const clock = () => Date.now() * 1000;
-const pace = { poll_ms_min: 1, poll_ms_max: 5 };
+const pace = { poll_ms_min: 1, poll_ms_max: 5, watched_ms_max: 5 };
 const common = { from: 'oldest' as const, place, clock, pace };
 
 await collect({

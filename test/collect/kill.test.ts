@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { guestLogsSource } from '../../src/collect/tail/guest-logs.js';
 import { auditFileSource, daemonLogSource } from '../../src/collect/tail/log-source.js';
+import { Random } from '../../src/sim/random.js';
 import { temporaryDirectory } from '../replay/temporary-directory.js';
 import {
   clock,
@@ -23,7 +24,6 @@ import {
   PLACE,
   startCollecting,
 } from './collecting.js';
-import { randomFrom } from './tail/rotating-writer.js';
 
 const CAPTURES = new URL('../golden/captures/', import.meta.url).pathname;
 const CHILD = new URL('./kill-child.ts', import.meta.url).pathname;
@@ -76,7 +76,7 @@ describe('a collector that is killed', () => {
     it(`${point}, again and again, keeps each event of its logs once, seed ${seed}`, {
       timeout: 300_000,
     }, async () => {
-      const random = randomFrom(seed);
+      const random = new Random(seed);
       const directory = temporaryDirectory();
       mkdirSync(join(directory, 'qemu'));
       const capture = (path: string) => readFileSync(join(CAPTURES, path));
@@ -86,7 +86,7 @@ describe('a collector that is killed', () => {
         new Growing(join(directory, 'qemu/vm1.log'), capture('s4-mismatch-fail/hosta/qemu-vm1.log')),
       ];
       for (let kill = 0; kill < KILLS; kill++) {
-        const nth = String(1 + random(6));
+        const nth = String(1 + random.below(6));
         const child = spawn(process.execPath, ['--import', 'tsx', CHILD, directory, point, nth]);
         let errors = '';
         child.stderr.on('data', (text) => {
@@ -98,8 +98,8 @@ describe('a collector that is killed', () => {
         });
         await eventually(() => {
           for (const log of logs) {
-            if (random(3) === 0) log.grow(random(log.whole.length / 200));
-            if (random(60) === 0) log.rotate(random(2) === 0);
+            if (random.below(3) === 0) log.grow(random.below(log.whole.length / 200));
+            if (random.below(60) === 0) log.rotate(random.below(2) === 0);
           }
           return ended !== null;
         });

@@ -112,13 +112,18 @@ describe('replay', () => {
     const nothing = await runCommand(['replay', temporaryDirectory()]);
     expect(nothing).toMatchObject({ exit: 3, out: '' });
     expect(nothing.err).toMatch(/^error MA_NOT_A_CAPTURE: .*\n {2}hint: .*\n$/);
-    const host = await runCommand(['replay', join(MISMATCH, 'hosta')]);
-    expect(host.err).toContain('name the directory above it');
     const missing = await runCommand(['replay', '/no/such\x1b[2J']);
     expect(missing.err).toBe(
       'error MA_NOT_FOUND: no such file or directory: /no/such\\x1b[2J\n  hint: check the path\n',
     );
     expect(missing.exit).toBe(3);
+  });
+
+  it('reads one host’s directory, or several, and says of one that it is alone', async () => {
+    const alone = await runCommand(['replay', join(MISMATCH, 'hostb')]);
+    expect(alone.err).toContain('note: only hostb was read');
+    const both = await runCommand(['replay', join(MISMATCH, 'hosta'), join(MISMATCH, 'hostb')]);
+    expect(both).toMatchObject({ exit: 1, err: '' });
   });
 
   it('stops at once, with nothing printed, when it is interrupted', async () => {

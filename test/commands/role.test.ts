@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Io } from '../../src/commands/io.js';
 import { type Role, runRole, runStages, type Stage } from '../../src/commands/role.js';
 import { MigrationAuditError } from '../../src/domain/errors.js';
+import { aborted } from '../../src/waiting/pause.js';
 import { temporaryDirectory } from '../replay/temporary-directory.js';
 
 const LISTEN = 'listen: {port: 0}\n';
@@ -31,10 +32,6 @@ function start(text: string, main: Role['main'], env: Record<string, string> = {
     file,
     ended: runRole(io, file, { name: 'collect', parts: ['collect'], main }),
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 async function seen(running: Running, message: string): Promise<Record<string, unknown>> {

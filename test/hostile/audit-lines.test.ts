@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AuditReader } from '../../src/collect/audit/reader.js';
+import { Random } from '../../src/sim/random.js';
 import { SEEDS } from '../events/seeds.js';
 import { Draft, mutate, randomChunks } from './mutations.js';
-import { Prng } from './prng.js';
 import { Tally } from './tally.js';
 
 const GOLDEN = join(import.meta.dirname, '../golden');
@@ -49,30 +49,30 @@ const STAMP = Buffer.from('msg=audit(');
 const SECONDS_VARIED = { from: STAMP.length + 5, to: STAMP.length + 10 };
 
 /** Lines that follow each other in a log, moved together to another time so that they are an event of their own. */
-function addRun(draft: Draft, prng: Prng): number {
-  const first = prng.below(LINES.length);
+function addRun(draft: Draft, random: Random): number {
+  const first = random.below(LINES.length);
   const seconds = Array.from(
     { length: SECONDS_VARIED.to - SECONDS_VARIED.from },
-    () => 0x30 + prng.below(10),
+    () => 0x30 + random.below(10),
   );
-  const isWhole = prng.chance(4);
-  const count = Math.min(1 + prng.below(RUN_LINES_MAX), LINES.length - first);
+  const isWhole = random.chance(1 / 4);
+  const count = Math.min(1 + random.below(RUN_LINES_MAX), LINES.length - first);
   for (let i = 0; i < count; i++) {
     const line = LINES[first + i] as Buffer;
     if (!draft.hasRoomFor(line)) return i;
     draft.begin(line);
     const stamp = draft.bytes.subarray(draft.lineStart, draft.length).indexOf(STAMP);
     if (stamp >= 0) draft.bytes.set(seconds, draft.lineStart + stamp + SECONDS_VARIED.from);
-    if (!isWhole && prng.chance(2)) mutate(draft, prng, prng.pick(LINES));
+    if (!isWhole && random.chance(1 / 2)) mutate(draft, random, random.pick(LINES));
   }
   return count;
 }
 
 /** 1 MiB of memory of its own, since a reader may keep parts of what it is given. */
-function block(prng: Prng): { bytes: Buffer; lines: number } {
+function block(random: Random): { bytes: Buffer; lines: number } {
   const draft = new Draft(BLOCK_BYTES);
   let lines = 0;
-  for (let added = 1; added > 0; lines += added) added = addRun(draft, prng);
+  for (let added = 1; added > 0; lines += added) added = addRun(draft, random);
   return { bytes: draft.written(), lines };
 }
 
@@ -80,7 +80,7 @@ describe('AuditReader', () => {
   it.each(SEEDS)(
     'accounts for every byte of a million damaged lines, in bounded memory (seed %i)',
     (seed) => {
-      const prng = new Prng(seed);
+      const random = new Random(seed);
       const tally = new Tally();
       const reader = new AuditReader(ORIGIN, tally);
       const rssBefore = process.memoryUsage().rss;
@@ -88,8 +88,8 @@ describe('AuditReader', () => {
       let bytes = 0;
       let last = NEWLINE;
       while (lines < LINES_PER_SEED) {
-        const damaged = block(prng);
-        for (const chunk of randomChunks(damaged.bytes, prng)) reader.write(chunk);
+        const damaged = block(random);
+        for (const chunk of randomChunks(damaged.bytes, random)) reader.write(chunk);
         lines += damaged.lines;
         bytes += damaged.bytes.length;
         last = damaged.bytes.at(-1) as number;

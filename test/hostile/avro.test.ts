@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MigrationAuditError } from '../../src/domain/errors.js';
 import { decodeEvent } from '../../src/events/codec.js';
+import { Random } from '../../src/sim/random.js';
 import { SEEDS } from '../events/seeds.js';
 import { Draft, mutate } from './mutations.js';
-import { Prng } from './prng.js';
 
 const FIXTURES = join(import.meta.dirname, '../events/fixtures');
 const RELEASES = readdirSync(FIXTURES).filter((name) => name.endsWith('.base64'));
@@ -54,12 +54,12 @@ describe.each(RELEASES)('events of release %s', (release) => {
   });
 
   it.each(SEEDS)('damaged in any way are events or errors (seed %i)', (seed) => {
-    const prng = new Prng(seed);
+    const random = new Random(seed);
     const draft = new Draft(1 << 18);
     for (let i = 0; i < DAMAGED_PER_SEED; i++) {
       draft.clear();
-      draft.begin(prng.pick(events));
-      mutate(draft, prng, prng.pick(events));
+      draft.begin(random.pick(events));
+      mutate(draft, random, random.pick(events));
       expectEventOrError(draft.written());
     }
   });

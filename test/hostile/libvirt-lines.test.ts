@@ -7,10 +7,10 @@ import { VirshEventReader } from '../../src/collect/libvirt/virsh-event.js';
 import { decodeEvent, encodeEvent } from '../../src/events/codec.js';
 import type { Event } from '../../src/events/event.js';
 import type { EventSink, Origin, Reader } from '../../src/events/origin.js';
+import { Random } from '../../src/sim/random.js';
 import { accountedBytes, captureFiles, chunked, collect } from '../collect/libvirt/support.js';
 import { SEEDS } from '../events/seeds.js';
 import { Draft, mutate, randomChunks } from './mutations.js';
-import { Prng } from './prng.js';
 
 type MakeReader = (origin: Origin, sink: EventSink) => Reader;
 
@@ -47,15 +47,15 @@ function linesOf(files: RegExp): Buffer[] {
 }
 
 /** Stretches of real lines, a part of them damaged. */
-function block(lines: Buffer[], prng: Prng): Buffer {
+function block(lines: Buffer[], random: Random): Buffer {
   const draft = new Draft(BLOCK_BYTES);
   for (;;) {
-    const first = prng.below(lines.length);
+    const first = random.below(lines.length);
     for (let i = first; i < Math.min(first + RUN_LINES_MAX, lines.length); i++) {
       const line = lines[i] as Buffer;
       if (!draft.hasRoomFor(line)) return draft.written();
       draft.begin(line);
-      if (prng.chance(3)) mutate(draft, prng, prng.pick(lines));
+      if (random.chance(1 / 3)) mutate(draft, random, random.pick(lines));
     }
   }
 }
@@ -73,14 +73,14 @@ describe.each(READERS)('$name', ({ files, make }) => {
   it.each(SEEDS)(
     'accounts for every byte of damaged logs, and what it makes can be stored (seed %i)',
     (seed) => {
-      const prng = new Prng(seed);
+      const random = new Random(seed);
       let events = 0;
       for (let i = 0; i < BLOCKS_PER_SEED; i++) {
-        const bytes = block(lines, prng);
-        const collected = collect(make, [...randomChunks(bytes, prng)]);
+        const bytes = block(lines, random);
+        const collected = collect(make, [...randomChunks(bytes, random)]);
         const newlineLost = bytes.at(-1) === 0x0a ? 0 : 1;
         expect(accountedBytes(collected)).toBe(bytes.length + newlineLost);
-        for (const event of collected.events) if (prng.chance(20)) expectStorable(event);
+        for (const event of collected.events) if (random.chance(1 / 20)) expectStorable(event);
         events += collected.events.length;
       }
       expect(events).toBeGreaterThan(100);

@@ -1,4 +1,4 @@
-import type { Prng } from './prng.js';
+import type { Random } from '../../src/sim/random.js';
 
 /** Whoever damages a log damages bytes: nothing in here knows of text. */
 
@@ -51,59 +51,59 @@ export class Draft {
   }
 }
 
-type Mutation = (draft: Draft, at: number, prng: Prng, other: Buffer) => void;
+type Mutation = (draft: Draft, at: number, random: Random, other: Buffer) => void;
 
 const MUTATIONS: readonly Mutation[] = [
-  function flipBit({ bytes }, at, prng) {
-    bytes[at] = (bytes[at] as number) ^ (1 << prng.below(8));
+  function flipBit({ bytes }, at, random) {
+    bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
   },
-  function setByte({ bytes }, at, prng) {
-    bytes[at] = prng.below(256);
+  function setByte({ bytes }, at, random) {
+    bytes[at] = random.below(256);
   },
-  function setTrouble({ bytes }, at, prng) {
-    bytes[at] = TROUBLE[prng.below(TROUBLE.length)] as number;
+  function setTrouble({ bytes }, at, random) {
+    bytes[at] = TROUBLE[random.below(TROUBLE.length)] as number;
   },
-  function insertTrouble(draft, at, prng) {
+  function insertTrouble(draft, at, random) {
     draft.open(at, 1);
-    draft.bytes[at] = TROUBLE[prng.below(TROUBLE.length)] as number;
+    draft.bytes[at] = TROUBLE[random.below(TROUBLE.length)] as number;
   },
-  function deleteBytes(draft, at, prng) {
-    draft.remove(at, 1 + prng.below(prng.pick([2, 20, 400])));
+  function deleteBytes(draft, at, random) {
+    draft.remove(at, 1 + random.below(random.pick([2, 20, 400])));
   },
   function cutLine(draft, at) {
     draft.length = at;
   },
-  function spliceOtherLine(draft, at, prng, other) {
-    draft.length = at + other.copy(draft.bytes, at, prng.below(other.length));
+  function spliceOtherLine(draft, at, random, other) {
+    draft.length = at + other.copy(draft.bytes, at, random.below(other.length));
   },
-  function repeatPart(draft, at, prng) {
+  function repeatPart(draft, at, random) {
     const field = draft.bytes.indexOf(SPACE, at);
     const from = field < 0 || field >= draft.length ? at : field;
-    const length = Math.min(draft.length - from, 1 + prng.below(60));
+    const length = Math.min(draft.length - from, 1 + random.below(60));
     draft.open(from + length, length);
     draft.bytes.copyWithin(from + length, from, from + length);
   },
-  function replaceNumber(draft, at, prng) {
+  function replaceNumber(draft, at, random) {
     let from = at;
     while (from < draft.length && !isDigit(draft.bytes[from])) from++;
     let to = from;
     while (to < draft.length && isDigit(draft.bytes[to])) to++;
-    const number = prng.pick(NUMBERS);
+    const number = random.pick(NUMBERS);
     draft.remove(from, to - from);
     draft.open(from, number.length);
     number.copy(draft.bytes, from);
   },
-  function lengthenField(draft, at, prng) {
-    const length = prng.chance(50) ? prng.below(LONGEST_INSERTION) : prng.below(600);
+  function lengthenField(draft, at, random) {
+    const length = random.chance(1 / 50) ? random.below(LONGEST_INSERTION) : random.below(600);
     draft.open(at, length);
-    draft.bytes.fill(prng.pick([0x41, 0x30, 0x22, 0x5c, 0xff]), at, at + length);
+    draft.bytes.fill(random.pick([0x41, 0x30, 0x22, 0x5c, 0xff]), at, at + length);
   },
 ];
 
 /** Does one thing to the draft's line, at any place of it. */
-export function mutate(draft: Draft, prng: Prng, other: Buffer): void {
-  const at = draft.lineStart + prng.below(Math.max(1, draft.length - draft.lineStart));
-  if (at < draft.length) prng.pick(MUTATIONS)(draft, at, prng, other);
+export function mutate(draft: Draft, random: Random, other: Buffer): void {
+  const at = draft.lineStart + random.below(Math.max(1, draft.length - draft.lineStart));
+  if (at < draft.length) random.pick(MUTATIONS)(draft, at, random, other);
 }
 
 function isDigit(byte: number | undefined): boolean {
@@ -111,9 +111,9 @@ function isDigit(byte: number | undefined): boolean {
 }
 
 /** Cuts bytes at random: mostly into pieces as a disk gives them, now and then into crumbs. */
-export function* randomChunks(bytes: Buffer, prng: Prng): Generator<Buffer> {
+export function* randomChunks(bytes: Buffer, random: Random): Generator<Buffer> {
   for (let at = 0; at < bytes.length; ) {
-    const size = 1 + prng.below(prng.chance(8) ? 40 : 1 << 18);
+    const size = 1 + random.below(random.chance(1 / 8) ? 40 : 1 << 18);
     yield bytes.subarray(at, at + size);
     at += size;
   }

@@ -3,10 +3,10 @@ import { snapshotParserFor } from '../../src/collect/host/files.js';
 import { MigrationAuditError } from '../../src/domain/errors.js';
 import { decodeEvent, encodeEvent } from '../../src/events/codec.js';
 import type { Event } from '../../src/events/event.js';
+import { Random } from '../../src/sim/random.js';
 import { captured, capturedFiles, snapshot } from '../collect/host/support.js';
 import { SEEDS } from '../events/seeds.js';
 import { Draft, mutate } from './mutations.js';
-import { Prng } from './prng.js';
 
 /** What a file tells, or the code of the error it gives; anything else thrown fails the test. */
 function outcome(name: string, content: string | Buffer): Event[] | string {
@@ -42,13 +42,13 @@ describe.each([...SAMPLES])('%s', (name, bytes) => {
   });
 
   it.each(SEEDS)('damaged anywhere, gives facts or an error (seed %i)', (seed) => {
-    const prng = new Prng(seed);
+    const random = new Random(seed);
     const draft = new Draft(3 * bytes.length + 400_000);
     for (let i = 0; i < DAMAGED_PER_SEED; i++) {
       draft.clear();
       draft.begin(bytes);
-      for (let times = 1 + prng.below(4); times > 0 && draft.length < bytes.length + 90_000; times--)
-        mutate(draft, prng, bytes);
+      for (let times = 1 + random.below(4); times > 0 && draft.length < bytes.length + 90_000; times--)
+        mutate(draft, random, bytes);
       expectStorable(outcome(name, draft.written()));
     }
   });

@@ -1,4 +1,5 @@
-export type StorageName = 'nfs' | 'p9' | 'local';
+/** last part of a mount point below the images directory; `local` lies on the host's disk, `dev` are device nodes */
+export type StorageName = string;
 
 export interface LabFile {
   storage: StorageName;
@@ -15,12 +16,21 @@ export interface LabDisk {
   chain: LabFile[];
   shareable: boolean;
   read_only: boolean;
+  /** false: its `<source>` says `<seclabel relabel='no'/>`, so libvirt leaves it alone */
+  relabel?: boolean;
+}
+
+/** A file that a guest needs beside its disks. */
+export interface BootFile {
+  role: 'kernel' | 'initrd' | 'nvram';
+  file: LabFile;
 }
 
 export interface LabGuest {
   name: string;
   uuid: string;
   disks: LabDisk[];
+  bootFiles: BootFile[];
   /** hosts whose QEMU runs its vCPUs */
   runsOn: Set<string>;
   /** what each host's QEMU of it has or last had */
@@ -41,6 +51,7 @@ export function contextFor(disk: LabDisk, depth: number, own: string): string {
 export function suits(guest: LabGuest, owner: string, file: LabFile, context: string): boolean {
   const own = guest.labels.get(owner)?.context;
   if (own == null) return true;
+  if (guest.bootFiles.some((each) => each.file === file)) return context === own;
   return guest.disks.some((disk) =>
     disk.chain.some((each, depth) => each === file && contextFor(disk, depth, own) === context),
   );

@@ -25,6 +25,7 @@ export interface HostOptions {
   /** what `auditctl -s` says was lost */
   lost?: number;
   virt_use_nfs?: boolean;
+  leavesOwners?: boolean;
 }
 
 /** One machine: it writes the lines that its daemons write, on its own clock, with its own serials and pids. */
@@ -216,6 +217,32 @@ export class LabHost {
     this.audit([serviceRecord('START', this.options.daemon ?? 'libvirtd', true)]);
   }
 
+  /** Power comes back after it failed: nothing was stopped, serials and pids begin anew. */
+  boots(): void {
+    this.serial = 4;
+    this.nextPid = 600;
+    this.daemon.pid = 1664;
+    this.connected = false;
+    const daemonSerial = this.serial;
+    this.serial = 7013;
+    this.audit([
+      {
+        type: 'DAEMON_START',
+        text: 'op=start ver=4.0.2 format=raw kernel=6.12.107 auid=4294967295 pid=374 uid=0 ses=4294967295 subj=unconfined res=success',
+        enriched: 'AUID="unset" UID="root"',
+      },
+    ]);
+    this.serial = daemonSerial;
+    this.audit([
+      {
+        type: 'SYSTEM_BOOT',
+        text: `pid=402 uid=0 auid=4294967295 ses=4294967295 subj=unconfined msg=' comm="systemd-update-utmp" exe="/usr/lib/systemd/systemd-update-utmp" hostname=? addr=? terminal=? res=success'`,
+        enriched: 'UID="root" AUID="unset"',
+      },
+    ]);
+    this.audit([serviceRecord('START', this.options.daemon ?? 'libvirtd', true)]);
+  }
+
   snapshots(): Record<string, string> {
     const { server, selinux = 'Disabled', lost = 0 } = this.options;
     const audit = (count: number) =>
@@ -233,7 +260,7 @@ export class LabHost {
       ...(server
         ? {}
         : {
-            'qemu.conf': qemuConfOf(this.uid),
+            'qemu.conf': qemuConfOf(this.uid, this.options.leavesOwners),
             'capabilities.xml': capabilitiesOf(this.uid, selinux !== 'Disabled'),
             'id-libvirt-qemu':
               'uid=64055(libvirt-qemu) gid=64055(libvirt-qemu) groups=64055(libvirt-qemu),993(kvm)\n',

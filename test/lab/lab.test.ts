@@ -3,15 +3,26 @@ import { describe, expect, it } from 'vitest';
 import type { RelabelReport, Report } from '../../src/domain/report.js';
 import { readCapture } from '../golden/read-capture.js';
 import { type Tree, temporaryDirectory } from '../replay/temporary-directory.js';
+import { CALL_SCENARIOS } from './call-scenarios.js';
+import { FAILURE_SCENARIOS } from './failure-scenarios.js';
 import type { Lab } from './lab.js';
+import { NAME_SCENARIOS } from './name-scenarios.js';
 import { SCENARIOS, type Variant } from './scenarios.js';
+import { STORAGE_SCENARIOS } from './storage-scenarios.js';
 import { VARIATIONS } from './variations.js';
 
 /**
  * What happened in the lab and elsewhere and is held as no capture: written as the same machines would have written
  * it, record by record, with the truth beside it. The golden captures show that the forms are real.
  */
-const ALL = { ...SCENARIOS, ...VARIATIONS };
+const ALL = {
+  ...SCENARIOS,
+  ...VARIATIONS,
+  ...STORAGE_SCENARIOS,
+  ...NAME_SCENARIOS,
+  ...FAILURE_SCENARIOS,
+  ...CALL_SCENARIOS,
+};
 
 /** Time enough for all readings of one scenario on a busy machine. */
 const TIMEOUT_MS = 60_000;
@@ -90,6 +101,7 @@ const PARTS = [
 /** What no record is left of cannot be doubted either: another guest's images that nothing lists any more. */
 const UNKNOWABLE: Record<string, RegExp> = {
   'another guest of the other host takes the image': /domain-|\^hosta\\\//,
+  'chown -R of the whole pool by a host that runs one of its guests': /^\^hosta\\\/$/,
 };
 
 async function reportOn(tree: Tree): Promise<Report> {

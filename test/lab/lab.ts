@@ -1,9 +1,16 @@
-import { contextFor, type LabDisk, type LabFile, type LabGuest, suits } from './guest.js';
+import { type BootFile, contextFor, type LabDisk, type LabFile, type LabGuest, suits } from './guest.js';
 import { type HostOptions, LabHost } from './host.js';
-import { type Caller, controlRecord, diskRecord, machineIdRecord, type SeenFile } from './records.js';
+import { IMAGES, LIBVIRT_SPARES, mountsOf, type SharedStorage } from './mounts.js';
+import {
+  type Caller,
+  controlRecord,
+  diskRecord,
+  machineIdRecord,
+  type RecordText,
+  type SeenFile,
+} from './records.js';
 import { domainXmlOf } from './snapshots.js';
 
-const IMAGES = '/var/lib/libvirt/images';
 const QEMU = 64055;
 const BEGIN_MS = Date.parse('2026-11-23T03:00:00.000Z');
 
@@ -21,6 +28,10 @@ export interface LabOptions {
   selinux?: HostOptions['selinux'];
   /** do SELinux labels of files travel over NFS */
   labelled?: boolean;
+  /** shared file systems beside the lab's own, mounted on every host */
+  storages?: SharedStorage[];
+  /** qemu.conf of all hosts has dynamic_ownership = 0 */
+  leavesOwners?: boolean;
 }
 
 /** The lab of the golden captures: hosta, hostb, the file server nfs1, and what happens there. */
@@ -31,42 +42,37 @@ export class Lab {
   readonly calls: TrueCall[] = [];
   readonly migrations: string[] = [];
   readonly labelled: boolean;
+  readonly leavesOwners: boolean;
   private readonly selinux: NonNullable<HostOptions['selinux']>;
   private draws = 0;
   private inodes = 90;
 
   constructor(
-    { hosts = {}, selinux = 'Disabled', labelled = selinux !== 'Disabled' }: LabOptions = {},
+    {
+      hosts = {},
+      selinux = 'Disabled',
+      labelled = selinux !== 'Disabled',
+      storages = [],
+      leavesOwners = false,
+    }: LabOptions = {},
     variant: HostOptions & { hosts?: Record<string, HostOptions> } = {},
   ) {
     const { hosts: each = {}, ...all } = variant;
     this.selinux = selinux;
     this.labelled = labelled;
+    this.leavesOwners = leavesOwners;
     const names = [
       'hosta',
       'hostb',
       ...Object.keys(hosts).filter((name) => !/^(hosta|hostb|nfs1)$/.test(name)),
     ];
     for (const [index, name] of names.entries()) {
-      const mounts = [
-        {
-          mount_point: `${IMAGES}/nfs`,
-          source: 'nfs1:/srv/images',
-          fs_type: 'nfs4',
-          dev: `0:${43 + index * 6}`,
-        },
-        {
-          mount_point: `${IMAGES}/p9`,
-          source: 'share',
-          fs_type: '9p',
-          dev: `0:${41 + index}`,
-          options: 'rw,access=client,trans=virtio',
-        },
-      ];
+      const mounts = mountsOf(name, index, storages);
       const options = {
         clock_ms: -250 * (index + 1),
         selinux,
         mounts,
+        leavesOwners,
         ...hosts[name],
         ...all,
         ...each[name],
@@ -99,6 +105,7 @@ export class Lab {
     disks: (LabFile[] | LabDisk)[],
     runsOn: string | null = 'hosta',
     definedOn = runsOn ?? 'hosta',
+    bootFiles: BootFile[] = [],
   ): LabGuest {
     const guest: LabGuest = {
       name,
@@ -106,6 +113,7 @@ export class Lab {
       disks: disks.map((disk) =>
         Array.isArray(disk) ? { chain: disk, shareable: false, read_only: false } : disk,
       ),
+      bootFiles,
       runsOn: new Set(runsOn === null ? [] : [runsOn]),
       labels: new Map(),
       definedOn: new Set([definedOn]),
@@ -144,23 +152,33 @@ export class Lab {
   }
 
   private labelling(guest: LabGuest, own: string | null): { file: LabFile; context: string | null }[] {
-    return guest.disks.flatMap((disk) =>
-      disk.chain.map((file, depth) => ({
-        file,
-        context: own === null ? null : contextFor(disk, depth, own),
-      })),
-    );
+    const disks = guest.disks
+      .filter(({ relabel }) => relabel !== false)
+      .flatMap((disk) =>
+        disk.chain.map((file, depth) => ({
+          file,
+          context: own === null ? null : contextFor(disk, depth, own),
+        })),
+      );
+    return [...disks, ...guest.bootFiles.map(({ file }) => ({ file, context: own }))];
   }
 
   pathOn(host: string, file: LabFile): string {
-    return host === 'nfs1' ? `/srv/images/${file.name}` : `${IMAGES}/${file.storage}/${file.name}`;
+    if (host === 'nfs1') return `/srv/images/${file.name}`;
+    return file.storage === 'dev' ? `/dev/${file.name}` : `${IMAGES}/${file.storage}/${file.name}`;
+  }
+
+  private fsTypeOf(host: string, file: LabFile): string | undefined {
+    return this.host(host).options.mounts?.find(({ mount_point }) => mount_point.endsWith(`/${file.storage}`))
+      ?.fs_type;
   }
 
   seen(host: string, file: LabFile, cached: Partial<SeenFile> = {}): SeenFile {
     const mount = this.host(host).options.mounts?.find(({ mount_point }) =>
       mount_point.endsWith(`/${file.storage}`),
     );
-    return { ...file, name: this.pathOn(host, file), dev: mount?.dev ?? '254:0', ...cached };
+    const own = file.storage === 'dev' ? '0:5' : '254:0';
+    return { ...file, name: this.pathOn(host, file), dev: mount?.dev ?? own, ...cached };
   }
 
   private note(
@@ -170,8 +188,12 @@ export class Lab {
     harms: (guest: LabGuest, owner: string) => boolean,
     effective: boolean,
   ): void {
-    const users = this.guests.filter((guest) => guest.disks.some(({ chain }) => chain.includes(file)));
-    const shared = file.storage !== 'local';
+    const users = this.guests.filter(
+      (guest) =>
+        guest.disks.some(({ chain }) => chain.includes(file)) ||
+        guest.bootFiles.some((each) => each.file === file),
+    );
+    const shared = file.storage !== 'local' && file.storage !== 'dev';
     const harmed = users.flatMap((guest) =>
       [...guest.runsOn].filter((owner) => owner !== host && shared && effective && harms(guest, owner)),
     );
@@ -216,6 +238,26 @@ export class Lab {
     return serial;
   }
 
+  /** A call of another shape that gives the file to root, or another context. */
+  calledBy(
+    host: string,
+    file: LabFile,
+    by: Caller,
+    records: (file: SeenFile, by: Caller) => RecordText[],
+    context: string | null = null,
+  ): void {
+    const serial = this.host(host).audit(records(this.seen(host, file), by));
+    this.note(
+      host,
+      serial,
+      file,
+      (guest, owner) =>
+        context === null ? guest.labels.get(owner)?.uid !== 0 : !suits(guest, owner, file, context),
+      context === null ? file.uid !== 0 : file.context !== context,
+    );
+    Object.assign(file, context === null ? { uid: 0, gid: 0 } : { context });
+  }
+
   /** SELinux labels of the whole chain first, then owners; one child each. */
   private label(guest: LabGuest, host: string): void {
     const labels = this.draw(guest, host);
@@ -237,6 +279,7 @@ export class Lab {
       }
       this.wait(100);
     }
+    if (this.leavesOwners) return;
     const byDac = machine.child();
     for (const { file } of this.labelling(guest, null)) {
       machine.journal(
@@ -257,10 +300,13 @@ export class Lab {
       'debug',
       `virSecurityDACRestoreAllLabel:1954 : Restoring security label on ${guest.name} migrated=${migrated ? 1 : 0}`,
     );
-    for (const disk of guest.disks) {
-      const [file] = disk.chain;
-      if (file === undefined || disk.shareable || disk.read_only) continue;
-      if (migrated && file.storage === 'nfs') {
+    const tops = guest.disks
+      .filter((disk) => !disk.shareable && !disk.read_only && disk.relabel !== false)
+      .map(({ chain: [file] }) => ({ role: 'disk', file: file as LabFile }));
+    for (const { role, file } of [...tops, ...guest.bootFiles]) {
+      // kernel and initrd are restored whatever became of the guest
+      const isSpared = role === 'disk' || role === 'nvram';
+      if (migrated && isSpared && LIBVIRT_SPARES.test(this.fsTypeOf(host, file) ?? '')) {
         machine.daemonLog(
           by.ppid,
           'debug',
@@ -270,6 +316,7 @@ export class Lab {
       }
       const labels = this.selinux !== 'Disabled' && (this.labelled || file.storage === 'local');
       if (labels) this.setfilecon(host, file, 'system_u:object_r:virt_image_t:s0', { by });
+      if (this.leavesOwners) continue;
       machine.journal(
         by.pid,
         'info',
@@ -462,14 +509,16 @@ export class Lab {
     if (!guest.definedOn.has(host) && !guest.processOn.has(host)) return {};
     const runs = guest.runsOn.has(host);
     const process = guest.processOn.has(host);
-    const disks = guest.disks.map(({ chain, shareable, read_only }) => ({
+    const disks = guest.disks.map(({ chain, shareable, read_only, relabel = true }) => ({
       chain: chain.map((file) => this.pathOn(host, file)),
       shareable,
       read_only,
+      relabel,
     }));
+    const boot = guest.bootFiles.map(({ role, file }) => ({ role, path: this.pathOn(host, file) }));
     const labels = guest.labels.get(host) ?? { uid: QEMU, context: null };
     return {
-      [`${host}/domain-${guest.name}.xml`]: domainXmlOf(guest, process ? 2 : null, disks, labels),
+      [`${host}/domain-${guest.name}.xml`]: domainXmlOf(guest, process ? 2 : null, { disks, boot }, labels),
       [`${host}/domstate-${guest.name}`]: `${runs ? 'running (booted)' : process ? 'paused (post-copy failed)' : 'shut off (destroyed)'}\n\n`,
     };
   }

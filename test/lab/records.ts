@@ -40,7 +40,16 @@ export interface SeenFile {
   context: string | null;
 }
 
-const SYSCALLS = { chown: 92, fchownat: 260, setxattr: 188, lsetxattr: 189, pwrite64: 18 };
+const SYSCALLS = {
+  pwrite64: 18,
+  chown: 92,
+  fchown: 93,
+  setxattr: 188,
+  lsetxattr: 189,
+  removexattr: 197,
+  fchownat: 260,
+  setxattrat: 463,
+};
 export type SyscallName = keyof typeof SYSCALLS;
 
 export function syscallRecord(
@@ -52,7 +61,7 @@ export function syscallRecord(
 ): RecordText {
   const { exe, comm, pid, ppid, subject } = caller;
   const auid = caller.auid ?? NOBODY;
-  const key = name.endsWith('xattr') ? '"label-xattr"' : name === 'pwrite64' ? '(null)' : '"label-dac"';
+  const key = name.includes('xattr') ? '"label-xattr"' : name === 'pwrite64' ? '(null)' : '"label-dac"';
   const [a0, a1, a2, a3] = args;
   return {
     type: 'SYSCALL',
@@ -61,8 +70,15 @@ export function syscallRecord(
   };
 }
 
+/** What anybody may have chosen is quoted, or written as hex where a quote, a blank or a byte beyond ASCII is in it. */
+function untrusted(text: string): string {
+  const bytes = Buffer.from(text, 'utf8');
+  const isPlain = bytes.every((byte) => byte >= 0x21 && byte <= 0x7e && byte !== 0x22);
+  return isPlain ? `"${text}"` : bytes.toString('hex').toUpperCase();
+}
+
 export function cwdRecord(cwd: string): RecordText {
-  return { type: 'CWD', text: `cwd="${cwd}"`, enriched: '' };
+  return { type: 'CWD', text: `cwd=${untrusted(cwd)}`, enriched: '' };
 }
 
 export function pathRecord(file: SeenFile): RecordText {
@@ -70,7 +86,7 @@ export function pathRecord(file: SeenFile): RecordText {
   const obj = file.context === null ? '' : ` obj=${file.context}`;
   return {
     type: 'PATH',
-    text: `item=0 name="${file.name}" inode=${file.inode} dev=${major}:${minor} mode=0${file.mode.toString(8)} ouid=${file.uid} ogid=${file.gid} rdev=00:00${obj} nametype=NORMAL cap_fp=0 cap_fi=0 cap_fe=0 cap_fver=0 cap_frootid=0`,
+    text: `item=0 name=${file.name === '' ? '(null)' : untrusted(file.name)} inode=${file.inode} dev=${major}:${minor} mode=0${file.mode.toString(8)} ouid=${file.uid} ogid=${file.gid} rdev=00:00${obj} nametype=NORMAL cap_fp=0 cap_fi=0 cap_fe=0 cap_fver=0 cap_frootid=0`,
     enriched: `OUID="${nameOf(file.uid)}" OGID="${nameOf(file.gid)}"`,
   };
 }
@@ -99,7 +115,7 @@ export function relabelAvcRecords(caller: Caller, file: SeenFile, from: string, 
     ] as const
   ).map(([permission, target]) => ({
     type: 'AVC',
-    text: `avc:  granted  { ${permission} } for  pid=${pid} comm="${comm}" name="${base}" dev="${file.dev}" ino=${file.inode} scontext=${subject} tcontext=${target} tclass=file`,
+    text: `avc:  granted  { ${permission} } for  pid=${pid} comm="${comm}" name=${untrusted(base)} dev="${file.dev}" ino=${file.inode} scontext=${subject} tcontext=${target} tclass=file`,
     enriched: '',
   }));
 }
@@ -128,7 +144,7 @@ export function controlRecord(
 ): RecordText {
   return virtRecord(
     'VIRT_CONTROL',
-    `op=${op} reason=${reason} vm="${name}" uuid=${uuid} vm-pid=${pid}`,
+    `op=${op} reason=${reason} vm=${untrusted(name)} uuid=${uuid} vm-pid=${pid}`,
     daemon,
     success,
   );
@@ -143,7 +159,7 @@ export function machineIdRecord(
 ): RecordText {
   return virtRecord(
     'VIRT_MACHINE_ID',
-    `vm="${name}" uuid=${uuid} vm-ctx=${process} img-ctx=${image} model=${model}`,
+    `vm=${untrusted(name)} uuid=${uuid} vm-ctx=${process} img-ctx=${image} model=${model}`,
     daemon,
     true,
   );
@@ -156,10 +172,10 @@ export function diskRecord(
   latter: string | null,
   daemon: Caller,
 ): RecordText {
-  const text = (path: string | null) => (path === null ? '"?"' : `"${path}"`);
+  const text = (path: string | null) => (path === null ? '"?"' : untrusted(path));
   return virtRecord(
     'VIRT_RESOURCE',
-    `resrc=disk reason=${reason} vm="${name}" uuid=${uuid} old-disk=${text(former)} new-disk=${text(latter)}`,
+    `resrc=disk reason=${reason} vm=${untrusted(name)} uuid=${uuid} old-disk=${text(former)} new-disk=${text(latter)}`,
     daemon,
     true,
   );

@@ -71,12 +71,68 @@ describe('sourcesOfCapture', () => {
     });
   });
 
-  it('tells one host’s directory from a capture and says what to name instead', async () => {
-    const host = join(temporaryDirectory({ 'hosta/audit.log': '' }), 'hosta');
-    await expect(sourcesOfCapture(host)).rejects.toMatchObject({
-      code: 'MA_NOT_A_CAPTURE',
-      hint: expect.stringContaining('the directory above'),
+  it('takes one host’s directory for a capture of that host', async () => {
+    const host = join(temporaryDirectory({ 'hosta/audit.log': '', 'hosta/notes/x.txt': '' }), 'hosta');
+    const { hosts, ignored } = await sourcesOfCapture(host);
+    expect(hosts.map(({ host: name }) => name)).toEqual(['hosta']);
+    expect(names(ignored)).toEqual(['notes']);
+  });
+
+  it('finds files where a host keeps them', async () => {
+    const capture = temporaryDirectory({
+      'hosta/var/log/audit/audit.log': '',
+      'hosta/var/log/audit/audit.log.1': '',
+      'hosta/var/log/libvirt/libvirtd.log': '',
+      'hosta/var/log/libvirt/qemu/vm1.log': '',
+      'hosta/var/log/libvirt/qemu/vm1.log.1': '',
+      'hosta/var/log/libvirt/qemu/vm2.log-20261123.gz': '',
+      'hosta/etc/libvirt/qemu.conf': '',
+      'hosta/etc/libvirt/qemu/vm1.xml': '',
+      'hosta/etc/libvirt/qemu/networks/default.xml': '',
+      'hosta/etc/exports': '',
+      'hosta/proc/self/mountinfo': '',
+      'hosta/backup/audit.log': '',
     });
+    const { hosts, ignored } = await sourcesOfCapture(capture);
+    expect(hosts.map(({ host }) => host)).toEqual(['hosta']);
+    expect(hosts[0]?.streams.map(({ role, files }) => [role, names(files)])).toEqual([
+      ['audit', ['audit.log.1', 'audit.log']],
+      ['daemon-log', ['libvirtd.log']],
+      ['guest-log', ['vm1.log.1', 'vm1.log']],
+      ['guest-log', ['vm2.log-20261123.gz']],
+    ]);
+    expect(hosts[0]?.snapshots.map(({ name }) => name)).toEqual([
+      'exports',
+      'domain-vm1.xml',
+      'qemu.conf',
+      'mountinfo',
+    ]);
+    expect(names(ignored).sort()).toEqual(['backup', 'networks']);
+  });
+
+  it('keeps logs of one name in two directories apart', async () => {
+    const capture = temporaryDirectory({ 'hosta/audit/audit.log': '', 'hosta/logs/audit.log.1': '' });
+    const { hosts } = await sourcesOfCapture(capture);
+    expect(hosts[0]?.streams.map(({ files }) => names(files))).toEqual([['audit.log'], ['audit.log.1']]);
+  });
+
+  it('finds the one capture in the directories around it, and names several', async () => {
+    const one = temporaryDirectory({ 'incident/7/hosta/audit.log': '', 'incident/7/hostb/audit.log': '' });
+    expect((await sourcesOfCapture(one)).hosts.map(({ host }) => host)).toEqual(['hosta', 'hostb']);
+    const two = temporaryDirectory({ 'monday/hosta/audit.log': '', 'tuesday/hosta/audit.log': '' });
+    await expect(sourcesOfCapture(two)).rejects.toMatchObject({
+      code: 'MA_NOT_A_CAPTURE',
+      message: expect.stringContaining('several captures: monday, tuesday'),
+    });
+  });
+
+  it('comes to an end where directories lead into themselves', async () => {
+    const capture = temporaryDirectory({ 'hosta/audit.log': '' });
+    symlinkSync('.', join(capture, 'hosta', 'log'));
+    symlinkSync('..', join(capture, 'hosta', 'self'));
+    symlinkSync('.', join(capture, 'loop'));
+    const { hosts } = await sourcesOfCapture(capture);
+    expect(hosts.map(({ host }) => host)).toContain('hosta');
   });
 
   it('refuses what is not there and what is no directory', async () => {

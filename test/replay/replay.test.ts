@@ -49,6 +49,17 @@ describe('replay', () => {
     expect(rotated.notes.files).toBe(whole.notes.files + 2);
   });
 
+  it('doubts what an older part of a log could tell that cannot be unpacked', async () => {
+    const capture = copyOf(MISMATCH);
+    const log = join(capture, 'hostb', 'audit.log');
+    writeFileSync(`${log}.1.xz`, Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0x00, 0x04]));
+    const { report, notes } = await replayed(await sourcesOfCapture(capture));
+    expect(notes.unreadable.map(String)).toEqual([expect.stringContaining('packed with xz')]);
+    expect(report.hosts.find(({ host }) => host === 'hostb')?.gaps).toEqual(
+      expect.arrayContaining([expect.objectContaining({ text: expect.stringContaining('audit.log.1.xz') })]),
+    );
+  });
+
   it('finds the incident in files that are named one by one', async () => {
     const { report } = await replayed(
       await sourcesOfNamedFiles([

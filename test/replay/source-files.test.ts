@@ -28,7 +28,7 @@ describe('streamFileOf', () => {
     'audit.log.bak',
     'audit.logs',
     'my-audit.log',
-    'audit.log.1.xz',
+    'audit.log.1.zip',
     'mountinfo',
     'qemu.conf',
     't1',

@@ -52,3 +52,26 @@ describe('a statement for all servers of a cluster', () => {
     await syntaxTree(replicated);
   });
 });
+
+describe('the sorting key of the timeline', () => {
+  const UUID = '7e570000-0000-4000-8000-000000000001';
+  it.each([
+    ['ends with a UUID', `hosta/audit/1753000000000:7#${UUID}`, UUID],
+    ['ends with a name', 'hosta/audit/1753000000000:7#name:vm1', ''],
+    ['concerns no guest', 'hosta/audit/1753000000000:7', ''],
+    ['comes from a node with a hostile name', `hosta/audit@a#b/1753000000000:7#${UUID}`, UUID],
+  ])('is made of the id alone, which every writing of a row has: one that %s', async (_, id, guest) => {
+    const { sql = '' } = readStatements().find(({ file }) => file.includes('timeline')) ?? {};
+    await client.command({ query: sql });
+    await client.command({
+      query: "INSERT INTO timeline (cluster, id, version, retracted) VALUES ('lab', {id:String}, 1, 1)",
+      query_params: { id },
+    });
+    const rows = await client.query({
+      query: 'SELECT guest FROM timeline WHERE id = {id:String}',
+      query_params: { id },
+      format: 'JSONEachRow',
+    });
+    expect(await rows.json()).toEqual([{ guest }]);
+  });
+});

@@ -33,7 +33,7 @@ export function telemetry() {
   };
 }
 
-const CORRELATE = { correlator: {}, batch_events_max: 100 };
+const CORRELATE = { correlator: {}, batch_events_max: 100, keep_settled_us: 1e15, state_bytes_max: 2 ** 40 };
 
 /** Correlates and stores all that is in the log, and ends. */
 export async function storeAll(

@@ -8,6 +8,9 @@ import type { ClusterOptions } from '../../src/stream/cluster.js';
 import { Processor } from '../../src/stream/processor.js';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.js';
 
+/** Nothing is let go within any history of a test. */
+export const KEEPS_ALL = { keep_settled_us: 1e15, state_bytes_max: Number.MAX_SAFE_INTEGER };
+
 /** A processor on a partition in memory: what it puts out is kept as a log would keep it. */
 export class Partition {
   readonly outputs: Output[] = [];
@@ -26,6 +29,7 @@ export class Partition {
     return new Processor({
       correlator: {},
       waiting_bytes_max: 64 << 20,
+      ...KEEPS_ALL,
       ...this.#options,
       metrics: this.metrics,
       logger: pino({ level: 'silent' }),

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RelabelReport } from '../../src/domain/report.js';
+import { Random } from '../../src/sim/random.js';
 import { connectStore, type StoreReader } from '../../src/store/socket.js';
 import { ROOT } from '../architecture/source-tree.js';
-import { RotatingWriter, randomFrom } from '../collect/tail/rotating-writer.js';
+import { RotatingWriter } from '../collect/tail/rotating-writer.js';
 
 /** The built program as a user starts it: the whole of `run`, and what others see of it. */
 
@@ -152,7 +153,7 @@ describe('run', () => {
     expect(expected.map(({ verdict }) => verdict)).toEqual(['undetermined', 'undetermined']);
     const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
     console.log(`SEED=${seed}`);
-    const random = randomFrom(seed);
+    const random = new Random(seed);
     const running = new Running();
     const writer = new RotatingWriter(running.directory, linesOn(running.images), random, {
       files_max: 10_000,
@@ -161,10 +162,10 @@ describe('run', () => {
     let kills = 0;
     while (kills < 12 || !writer.isDone) {
       running.start();
-      const until_ms = Date.now() + 200 + random(2_500);
+      const until_ms = Date.now() + 200 + random.below(2_500);
       while (Date.now() < until_ms) {
         if (!writer.isDone) writer.act();
-        await sleep(5 + random(40));
+        await sleep(5 + random.below(40));
       }
       await running.end('SIGKILL');
       kills++;

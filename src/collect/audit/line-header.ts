@@ -11,7 +11,8 @@ const W_TYPE = wordOf('type');
 const TYPE_LENGTH = 'type='.length;
 const W_MSG = wordOf('msg=');
 const W_AUDIT = wordOf('audi');
-const STAMP_LENGTH = 'msg=audit('.length;
+const MSG_LENGTH = 'msg='.length;
+const AUDIT_LENGTH = 'audit('.length;
 const LETTER_T = 0x74;
 const OPEN = 0x28;
 const DOT = 0x2e;
@@ -87,7 +88,7 @@ export class LineHeader {
 
   /** @returns length of the stamp with what stands around it; 0 when it is none */
   #readStamp(bytes: Buffer, start: number, end: number): number {
-    let at = start + STAMP_LENGTH;
+    let at = start + (word(bytes, start) === W_MSG ? MSG_LENGTH : 0) + AUDIT_LENGTH;
     const secondsStart = at;
     let seconds = 0;
     for (let digit = digitAt(bytes, at); digit >= 0; digit = digitAt(bytes, ++at))
@@ -114,14 +115,10 @@ export class LineHeader {
   }
 }
 
-/** `msg=audit(` */
-function isStampAt(bytes: Buffer, at: number): boolean {
-  return (
-    word(bytes, at) === W_MSG &&
-    word(bytes, at + 4) === W_AUDIT &&
-    bytes[at + 8] === LETTER_T &&
-    bytes[at + 9] === OPEN
-  );
+/** `msg=audit(`; the kernel itself writes `audit(` */
+function isStampAt(bytes: Buffer, start: number): boolean {
+  const at = word(bytes, start) === W_MSG ? start + MSG_LENGTH : start;
+  return word(bytes, at) === W_AUDIT && bytes[at + 4] === LETTER_T && bytes[at + 5] === OPEN;
 }
 
 function digitAt(bytes: Buffer, at: number): number {

@@ -15,6 +15,7 @@ import { LineHeader } from './line-header.js';
 import type { LineSink } from './line-scanner.js';
 import { Losses } from './losses.js';
 import type { Memory } from './memory.js';
+import { recordStart } from './prefix.js';
 import { RecordType } from './record-type.js';
 import { RelabelInterpreter } from './relabel.js';
 import { SerialGaps } from './serial-gaps.js';
@@ -166,7 +167,12 @@ export class RecordRouter implements LineSink, AssemblySink {
     const header = this.#header;
     const problem = header.read(bytes, start, end);
     if (problem !== null) {
-      if (isAusearchMark(bytes, start, end)) this.foreignLines(1, end - start + 1);
+      const from = problem === 'not-a-record' ? recordStart(bytes, start, end) : end;
+      if (from < end) {
+        this.foreignLines(0, from - start);
+        this.#lines--;
+        this.line(bytes, from, end, bytesOffset);
+      } else if (isAusearchMark(bytes, start, end)) this.foreignLines(1, end - start + 1);
       else this.#unreadable(problem, bytes.subarray(start, end), bytesOffset + start);
       return;
     }

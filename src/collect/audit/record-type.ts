@@ -1,4 +1,4 @@
-import { ascii, MINUS, matches, SPACE, word, wordOf, ZERO } from './bytes.js';
+import { ascii, decimal, MINUS, matches, SPACE, word, wordOf, ZERO } from './bytes.js';
 
 /**
  * Record types told apart by their bytes. `OTHER` is any type that says nothing about relabels; `DAEMON_OTHER` is
@@ -59,10 +59,29 @@ const SERVICE = [nameOf('SERVICE_START'), nameOf('SERVICE_STOP')];
 const DAEMON_OF_NOTE = [nameOf('DAEMON_START'), nameOf('DAEMON_END'), nameOf('DAEMON_ABORT')];
 
 const DAEMON = ascii('DAEMON_');
-/** auditd older than the kernel prints the number: `UNKNOWN[1334]` */
-const UNKNOWN_URINGOP = ascii('UNKNOWN[1336] ');
-const UNKNOWN_DAEMON = ascii('UNKNOWN[12');
-const UNKNOWN_DAEMON_LENGTH = 'UNKNOWN[12xx]'.length;
+/** auditd older than the kernel prints the number, `UNKNOWN[1336]`; the kernel itself prints nothing else, `1336` */
+const UNKNOWN = ascii('UNKNOWN[');
+const NUMBER_LENGTH = 4;
+const OF_NUMBER: ReadonlyMap<number, RecordType> = new Map([
+  [1130, RecordType.SERVICE_START],
+  [1131, RecordType.SERVICE_STOP],
+  [1200, RecordType.DAEMON_START],
+  [1201, RecordType.DAEMON_END],
+  [1202, RecordType.DAEMON_ABORT],
+  [1300, RecordType.SYSCALL],
+  [1302, RecordType.PATH],
+  [1305, RecordType.CONFIG_CHANGE],
+  [1307, RecordType.CWD],
+  [1320, RecordType.EOE],
+  [1327, RecordType.PROCTITLE],
+  [1336, RecordType.URINGOP],
+  [1400, RecordType.AVC],
+  [2500, RecordType.VIRT_CONTROL],
+  [2501, RecordType.VIRT_RESOURCE],
+  [2502, RecordType.VIRT_MACHINE_ID],
+]);
+/** auditd numbers its own records (1200-1299) by a counter of its own */
+const isDaemonNumber = (number: number) => number >= 1200 && number <= 1299;
 const LONGEST_NAME = 40;
 
 /** Where a record's type name lies, and which it is. Reused from line to line. */
@@ -121,6 +140,15 @@ export class TypeName {
     return this.#readOther(bytes, at, limit);
   }
 
+  #readNumber(bytes: Buffer, at: number, end: number): void {
+    const from = matches(bytes, at, UNKNOWN) ? at + UNKNOWN.length : at;
+    const to = from === at ? end : end - 1;
+    if (to - from !== NUMBER_LENGTH) return;
+    const number = decimal(bytes, from, to);
+    this.type =
+      OF_NUMBER.get(number) ?? (isDaemonNumber(number) ? RecordType.DAEMON_OTHER : RecordType.OTHER);
+  }
+
   #readOther(bytes: Buffer, at: number, limit: number): boolean {
     let end = at;
     const last = Math.min(limit, at + LONGEST_NAME);
@@ -129,9 +157,7 @@ export class TypeName {
     this.end = end + 1;
     this.type = RecordType.OTHER;
     if (matches(bytes, at, DAEMON)) this.type = RecordType.DAEMON_OTHER;
-    else if (matches(bytes, at, UNKNOWN_URINGOP)) this.type = RecordType.URINGOP;
-    else if (matches(bytes, at, UNKNOWN_DAEMON) && end - at === UNKNOWN_DAEMON_LENGTH)
-      this.type = RecordType.DAEMON_OTHER;
+    else this.#readNumber(bytes, at, end);
     return true;
   }
 }

@@ -1,3 +1,5 @@
+import { pause } from '../../waiting/pause.js';
+
 /** Time as a source sees it; tests supply their own. */
 export interface Clock {
   /** µs since the epoch on the host's clock */
@@ -6,20 +8,4 @@ export interface Clock {
   sleep(wait_ms: number, signal: AbortSignal): Promise<void>;
 }
 
-export const HOST_CLOCK: Clock = {
-  now_us: () => Date.now() * 1000,
-  sleep: (wait_ms, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) {
-        resolve();
-        return;
-      }
-      const finish = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      const timer = setTimeout(finish, wait_ms);
-      signal.addEventListener('abort', finish);
-    }),
-};
+export const HOST_CLOCK: Clock = { now_us: () => Date.now() * 1000, sleep: pause };

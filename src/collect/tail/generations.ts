@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { MigrationAuditError } from '../../domain/errors.js';
-import { chunksOf, isGzip } from '../file-bytes.js';
+import { chunksOf, packingOf } from '../file-bytes.js';
 import { beginsAs, FINGERPRINT_BYTES, fingerprint, isTelling, lengthOf } from './fingerprint.js';
 import type { Place } from './position.js';
 import { generationsOf } from './rotated-names.js';
@@ -108,7 +108,7 @@ export function unpacked({ path, dev, ino }: Generation): AsyncGenerator<Buffer>
 export async function beginningOf(generation: Generation): Promise<Beginning> {
   try {
     const head = plainBytes(generation, 0, FINGERPRINT_BYTES);
-    if (!isGzip(head)) return { head, isPacked: false };
+    if (packingOf(head) === null) return { head, isPacked: false };
     for await (const chunk of unpacked(generation))
       return { head: Buffer.from(chunk.subarray(0, FINGERPRINT_BYTES)), isPacked: true };
     return { head: Buffer.alloc(0), isPacked: true };

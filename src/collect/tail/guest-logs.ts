@@ -9,7 +9,7 @@ import { type LogCheckpoint, logCheckpointFrom, readCheckpoint, writeCheckpoint 
 import { FollowedLog, type LogOptions, QUIET_US, WRITING_US } from './followed-log.js';
 import { type From, NO_SUCH_FILE } from './follower.js';
 import { identityOf, statOf } from './generations.js';
-import { Pace, type PaceLimits } from './pace.js';
+import { PACE, Pace, type PaceLimits } from './pace.js';
 import { Problem } from './problem.js';
 import { guestOfLog, isGuestConsole, logOf } from './rotated-names.js';
 
@@ -25,8 +25,8 @@ export interface GuestLogsOptions {
   pace?: PaceLimits;
 }
 
-/** Hundreds of logs rest for hours: they are looked at less often than the one of auditd. */
-const PACE: PaceLimits = { poll_ms_min: 20, poll_ms_max: 1000 };
+/** Hundreds of logs rest for hours: where nothing happens in their directory they are looked at no more often. */
+const SCAN_EVERY_MS = 1000;
 /** Logs that are read at the same time; the others wait, as files do. */
 const AWAKE_MAX = 64;
 /** Pieces of one log before it is another one's turn. */
@@ -72,12 +72,13 @@ class GuestLogs implements Source {
     this.#restore(checkpoint);
     let from = checkpoint === null ? this.#options.from : 'oldest';
     const problem = new Problem(output, clock);
-    const pace = new Pace(this.#pace);
+    const pace = new Pace(this.#pace, this.#options.directory);
+    let isChanged = false;
     let isRead = checkpoint === null;
     while (!signal.aborted) {
       const from_us = clock();
       let trouble: string | null = null;
-      const isScan = from_us - this.#scanned_us >= this.#pace.poll_ms_max * 1000;
+      const isScan = isChanged || from_us - this.#scanned_us >= SCAN_EVERY_MS * 1000;
       if (isScan) {
         trouble = this.#scan(output, from);
         // Whatever comes from now on is new.
@@ -99,9 +100,11 @@ class GuestLogs implements Source {
         await output.emit(this.#takeEvents(), this.#checkpoint());
       }
       if (isScan && !isBusy && trouble === null) this.#vouch(from_us);
+      isChanged = false;
       if (isBusy) await pace.busy();
-      else await pace.idle(signal);
+      else isChanged = await pace.idle(signal);
     }
+    pace.close();
     if (isRead) await output.emit([], this.#checkpoint());
     for (const log of this.#awake.values()) log.close();
   }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { Stream } from '../../events/event.js';
 import { AuditReader } from '../audit/reader.js';
 import { notReadBeforeGap } from '../gaps.js';
@@ -60,7 +61,7 @@ class LogSource implements Source {
     const known = checkpoint === null ? null : (logCheckpointFrom(readCheckpoint(checkpoint)) ?? 'lost');
     const log = new FollowedLog(this.#options, output, known);
     const problem = new Problem(output, this.#options.clock);
-    const pace = new Pace(this.#options.pace ?? PACE);
+    const pace = new Pace(this.#options.pace ?? PACE, dirname(this.#options.path));
     let kept_us = Number.NEGATIVE_INFINITY;
     let isRead = false;
     while (!signal.aborted) {
@@ -83,6 +84,7 @@ class LogSource implements Source {
       if (turn.pace === 'busy') await pace.busy();
       else await (turn.pace === 'soon' ? pace.soon(signal) : pace.idle(signal));
     }
+    pace.close();
     if (isRead) await output.emit([], bytesOf(log));
     log.close();
   }

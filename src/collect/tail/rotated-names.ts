@@ -3,7 +3,8 @@ import { basename } from 'node:path';
 /** How programs name a log that they, or logrotate, put away. */
 
 const ROTATED =
-  /^(?<base>.+?\.log)(?<suffix>\.\d{1,6}|[-.]\d{4}-?\d{2}-?\d{2}(?:[-T.]\d{1,12})?)?(?:\.gz)?$/s;
+  /^(?<base>.+?\.log)(?<suffix>\.\d{1,6}|[-.]\d{4}-?\d{2}-?\d{2}(?:[-T.]\d{1,12})?)?(?:\.(?:gz|xz|zst|bz2|lz4))?$/s;
+const PACKED = /\.(?:gz|xz|zst|bz2|lz4)$/;
 
 /** `vm1` of `qemu-vm1.log.2.gz` in a capture and of `vm1.log` where libvirt itself keeps it. */
 export function guestOfLog(path: string): string {
@@ -47,8 +48,13 @@ export function generationsOf(base: string, names: readonly string[]): string[] 
   const present = new Set(names);
   return names
     .filter((name) => name === base || suffixOf(name, base) !== null)
-    .filter((name) => !name.endsWith('.gz') || !present.has(name.slice(0, -'.gz'.length)))
+    .filter((name) => !isPackedCopy(name, present))
     .sort((a, b) => compare(ageAfter(a, base), ageAfter(b, base)) || compare(a, b));
+}
+
+/** `audit.log.1.gz` beside `audit.log.1` is the same log again, caught while it was being compressed. */
+export function isPackedCopy(name: string, present: ReadonlySet<string>): boolean {
+  return PACKED.test(name) && present.has(name.replace(PACKED, ''));
 }
 
 /** The name that stands for the log of which this is a generation, among names that end in `.log`. */

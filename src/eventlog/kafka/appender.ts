@@ -30,11 +30,10 @@ export class KafkaAppender {
   }
 
   async #send(topic: Topic, records: readonly NewRecord[]): Promise<void> {
+    const outputs = records.map((record) => ({ topic, record }));
+    const framed = (await this.#settings.framing?.outgoing(outputs)) ?? outputs;
     let sent = 0;
-    for (const batch of inBatches(
-      records.map((record) => ({ topic, record })),
-      this.#settings,
-    )) {
+    for (const batch of inBatches(framed, this.#settings)) {
       await this.#sendBatch(topic, batch, sent);
       sent += batch.length;
     }

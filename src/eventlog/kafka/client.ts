@@ -70,9 +70,12 @@ export function isFenced(cause: unknown): boolean {
   return FENCED.test(innermost(cause).type ?? '');
 }
 
+/** What others have to mend, without anything being done to this process. */
+const PASSING: ReadonlySet<string> = new Set(['MA_KAFKA', 'MA_SCHEMA_REGISTRY', 'MA_SCHEMA_NOT_REGISTERED']);
+
 /** Whether trying again can help. */
 export function isPassing(error: MigrationAuditError): boolean {
-  return error.code === 'MA_KAFKA';
+  return PASSING.has(error.code);
 }
 
 /** kafkajs wraps what a broker said into what it made of it. */

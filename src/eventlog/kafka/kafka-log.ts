@@ -129,7 +129,8 @@ class KafkaLog implements KafkaEventLog {
       const reader = new PartitionReader(this.#kafka, name, topic, partition);
       try {
         await reader.open();
-        yield* recordsOf(reader, Number(low), Number(high));
+        for await (const record of recordsOf(reader, Number(low), Number(high)))
+          yield* (await this.#settings.framing?.incoming([record])) ?? [record];
       } catch (error) {
         throw explained(error, `${where}, partition ${partition}`);
       } finally {

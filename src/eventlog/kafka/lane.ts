@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import { BackOff } from '../../domain/back-off.js';
+import { pause } from '../../waiting/pause.js';
 import { batchesOf } from '../batches.js';
 import type { LogRecord, ProcessOptions } from '../port.js';
 import { explained, isFenced, isPassing } from './client.js';
@@ -58,7 +58,7 @@ export async function runLane(options: LaneOptions): Promise<void> {
       const wait_ms = backOff.next();
       if (isFenced(error)) logger.info({ partition }, 'another process took the partition over');
       else logger.warn({ partition, err: known }, `the partition is taken up again in ${wait_ms} ms`);
-      await sleep(wait_ms, undefined, { signal }).catch(() => {});
+      await pause(wait_ms, signal);
       await first(confirmed(), Number.POSITIVE_INFINITY, signal);
     }
   }
@@ -88,7 +88,7 @@ async function stay({
     await begin(handler.begin.bind(handler), partition, states);
     const committer = new Committer((outputs, next) => transactions.commit(outputs, next));
     try {
-      await consume({ processing, partition, signal }, events, committer, position).finally(() =>
+      await consume({ processing, partition, signal, settings }, events, committer, position).finally(() =>
         committer.finish(),
       );
     } finally {
@@ -139,14 +139,19 @@ async function begin(
 
 /** While the handler works on a batch, the ones before are committed and the ones after are fetched. */
 async function consume(
-  { processing, partition, signal }: Pick<LaneOptions, 'processing' | 'partition' | 'signal'>,
+  {
+    processing,
+    partition,
+    signal,
+    settings,
+  }: Pick<LaneOptions, 'processing' | 'partition' | 'signal' | 'settings'>,
   events: PartitionReader,
   committer: Committer,
   from: number,
 ): Promise<void> {
   const { handler, idle_ms } = processing;
   let position = from;
-  let coming = fetching(events, position);
+  let coming = fetching(events, position, settings);
   let idle_at = idle_ms === null ? Number.POSITIVE_INFINITY : performance.now() + idle_ms;
   const take = async (batch: readonly LogRecord[], next: number) => {
     const outputs = await guarded(() => handler.take(batch, partition));
@@ -163,7 +168,7 @@ async function consume(
       if (!signal.aborted) await take([], position);
       continue;
     }
-    coming = fetching(events, fetched.next);
+    coming = fetching(events, fetched.next, settings);
     const batches = [...batchesOf(fetched.records, processing)];
     // nothing else is there to do
     if (batches.length === 0) await committer.finish();
@@ -176,8 +181,11 @@ async function consume(
 }
 
 /** Its failure is heard of when it is waited for, if ever. */
-function fetching(events: PartitionReader, from: number): Promise<ReadRecords> {
-  const coming = events.fetch(from, FETCH_WAIT_MS);
+function fetching(events: PartitionReader, from: number, { framing }: KafkaSettings): Promise<ReadRecords> {
+  const coming = events.fetch(from, FETCH_WAIT_MS).then(async (fetched) => {
+    const records = await framing?.incoming(fetched.records);
+    return records === undefined ? fetched : { ...fetched, records };
+  });
   coming.catch(() => {});
   return coming;
 }

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumerConfig, Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import { BackOff } from '../../domain/back-off.js';
 import type { MigrationAuditError } from '../../domain/errors.js';
+import { pause } from '../../waiting/pause.js';
 import { stickyAssigner } from './assigner.js';
 import { explained, isPassing } from './client.js';
 
@@ -69,7 +69,7 @@ export class Membership {
       if (performance.now() - joined > REJOIN.most_ms) backOff.reset();
       const wait_ms = backOff.next();
       logger.warn({ group, err: error }, `the group is left; joining again in ${wait_ms} ms`);
-      await sleep(wait_ms, undefined, { signal: this.#ended.signal }).catch(() => {});
+      await pause(wait_ms, this.#ended.signal);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { KafkaConfig, SASLOptions } from 'kafkajs';
 import type { Topic } from '../port.js';
+import type { Framing } from './registry/framing.js';
 
 /** How to reach the brokers, and what the topics are called. Secrets are in it: never log it. */
 export interface KafkaSettings {
@@ -11,13 +12,15 @@ export interface KafkaSettings {
   ssl: ConnectionOptions | null;
   sasl: SASLOptions | null;
   compression: 'gzip' | 'none';
+  /** the form of records in the topics; without it, our own */
+  framing?: Framing;
   /** most bytes of one batch that the brokers take (max.message.bytes) */
   batch_bytes_max: number;
   /** a member of a group that was silent for this long has lost its partitions, in ms */
   session_timeout_ms: number;
 }
 
-export function topicName({ prefix }: KafkaSettings, topic: Topic): string {
+export function topicName({ prefix }: Pick<KafkaSettings, 'prefix'>, topic: Topic): string {
   return `${prefix}.${topic}`;
 }
 

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka, Producer, Transaction } from 'kafkajs';
 import type { Logger } from 'pino';
+import { pause } from '../../waiting/pause.js';
 import type { Output } from '../port.js';
 import { whenNotBusy } from './busy.js';
 import { kafkaClient } from './client.js';
@@ -61,6 +61,8 @@ export class Transactions {
   /** @param next the offset that the group goes on with */
   async commit(outputs: readonly Output[], next: number): Promise<void> {
     const { group, topic, partition } = this.#input;
+    // before the transaction begins: it may wait for a registry
+    const framed = (await this.#settings.framing?.outgoing(outputs)) ?? outputs;
     this.#at('before-transaction');
     const transaction = await this.#producer.transaction();
     try {
@@ -76,7 +78,7 @@ export class Transactions {
         }),
       );
       this.#at('after-position');
-      for (const batch of inBatches(outputs, this.#settings))
+      for (const batch of inBatches(framed, this.#settings))
         await transaction.sendBatch({
           ...sendOptions(this.#settings),
           topicMessages: topicMessages(this.#settings, batch, partition),
@@ -111,7 +113,7 @@ export class Transactions {
 /** So that readers need not wait for the time-out. The next owner does it too, should this not get through. */
 async function abort(transaction: Transaction): Promise<void> {
   const ended = new AbortController();
-  const late = sleep(ABORT_TIMEOUT_MS, undefined, { signal: ended.signal }).catch(() => {});
+  const late = pause(ABORT_TIMEOUT_MS, ended.signal);
   await Promise.race([transaction.abort().catch(() => {}), late]);
   ended.abort();
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ForeignRuns } from '../../../src/collect/audit/foreign-runs.js';
 import { AuditReader } from '../../../src/collect/audit/reader.js';
+import { Random } from '../../../src/sim/random.js';
 import { SEEDS } from '../../events/seeds.js';
 import { Draft, mutate, randomChunks } from '../../hostile/mutations.js';
-import { Prng } from '../../hostile/prng.js';
 import { recordFile, scenarios } from './reading.js';
 
 /**
@@ -40,89 +40,89 @@ function eventsIn(log: Buffer): string[][] {
 
 /** A log of which most is foreign, with all that can stand between and inside of foreign events. */
 class Log {
-  readonly #prng: Prng;
+  readonly #random: Random;
   #serial: number;
   #at_ms = 1_795_400_000_000;
   #last: string[] = [];
   /** in some logs only foreign events tell that there are PROCTITLE records */
   readonly #oursHasProctitle: boolean;
 
-  constructor(prng: Prng) {
-    this.#prng = prng;
-    this.#serial = prng.pick([1, 98, 12_345_678, 4_294_967_000]);
-    this.#oursHasProctitle = prng.chance(2);
+  constructor(random: Random) {
+    this.#random = random;
+    this.#serial = random.pick([1, 98, 12_345_678, 4_294_967_000]);
+    this.#oursHasProctitle = random.chance(1 / 2);
   }
 
   next(): string[] {
-    const prng = this.#prng;
-    if (prng.chance(100)) return this.#last;
-    const event = prng.chance(12) ? this.#ours() : this.#foreign();
+    const random = this.#random;
+    if (random.chance(1 / 100)) return this.#last;
+    const event = random.chance(1 / 12) ? this.#ours() : this.#foreign();
     const stamp = this.#stamp();
     const lines = event.map((line) => line.replace('\0', stamp));
-    if (prng.chance(60)) lines.splice(prng.below(lines.length), 0, ...this.#last.slice(0, 2));
-    if (prng.chance(40)) lines.push(`type=AVC msg=${stamp}: avc:  denied  { read } for  pid=1`);
-    if (prng.chance(30)) lines.push(`type=EOE msg=${stamp}: `);
-    if (prng.chance(80)) lines.push('----', '');
+    if (random.chance(1 / 60)) lines.splice(random.below(lines.length), 0, ...this.#last.slice(0, 2));
+    if (random.chance(1 / 40)) lines.push(`type=AVC msg=${stamp}: avc:  denied  { read } for  pid=1`);
+    if (random.chance(1 / 30)) lines.push(`type=EOE msg=${stamp}: `);
+    if (random.chance(1 / 80)) lines.push('----', '');
     this.#last = lines;
-    return prng.chance(200) ? lines.map((line) => `node=hostb ${line}`) : lines;
+    return random.chance(1 / 200) ? lines.map((line) => `node=hostb ${line}`) : lines;
   }
 
   #ours(): string[] {
-    const event = this.#prng.pick(EVENTS);
+    const event = this.#random.pick(EVENTS);
     return this.#oursHasProctitle ? event : event.filter((line) => !line.startsWith('type=PROCTITLE'));
   }
 
   #foreign(): string[] {
-    const prng = this.#prng;
-    const arch = prng.chance(20) ? prng.pick(ARCHITECTURES) : 'c000003e';
-    const call = prng.chance(20) ? prng.pick(FOREIGN_CALLS) : '59';
-    const [head = '', ...parts] = prng.pick(CALLS);
+    const random = this.#random;
+    const arch = random.chance(1 / 20) ? random.pick(ARCHITECTURES) : 'c000003e';
+    const call = random.chance(1 / 20) ? random.pick(FOREIGN_CALLS) : '59';
+    const [head = '', ...parts] = random.pick(CALLS);
     const lines = [head.replace(/arch=\w+ syscall=\d+/, `arch=${arch} syscall=${call}`), ...parts];
-    if (prng.chance(3))
+    if (random.chance(1 / 3))
       lines.splice(1, 0, 'type=EXECVE msg=\0: argc=1 a0="ls"', 'type=SOCKADDR msg=\0: saddr=10');
-    if (prng.chance(400))
-      lines.splice(1, 0, `type=PATH msg=\0: name="${'/long'.repeat(prng.below(14_000))}"`);
-    return prng.chance(40)
-      ? lines.map((line) => line.replace('\0:', prng.pick(['\0:', '\0: ', '\0', ' \0:'])))
+    if (random.chance(1 / 400))
+      lines.splice(1, 0, `type=PATH msg=\0: name="${'/long'.repeat(random.below(14_000))}"`);
+    return random.chance(1 / 40)
+      ? lines.map((line) => line.replace('\0:', random.pick(['\0:', '\0: ', '\0', ' \0:'])))
       : lines;
   }
 
   #stamp(): string {
-    const prng = this.#prng;
-    this.#serial = (this.#serial + (prng.chance(300) ? prng.below(6000) : 1)) % 2 ** 32;
-    this.#at_ms += prng.chance(200) ? prng.below(10_000) - 5000 : prng.below(2000);
+    const random = this.#random;
+    this.#serial = (this.#serial + (random.chance(1 / 300) ? random.below(6000) : 1)) % 2 ** 32;
+    this.#at_ms += random.chance(1 / 200) ? random.below(10_000) - 5000 : random.below(2000);
     const seconds = String(Math.floor(this.#at_ms / 1000));
     const ms = String(this.#at_ms % 1000).padStart(3, '0');
-    const time = prng.chance(100)
-      ? prng.pick([`0${seconds}.${ms}`, `9${seconds.slice(1)}.${ms}`, `1.${ms}`])
+    const time = random.chance(1 / 100)
+      ? random.pick([`0${seconds}.${ms}`, `9${seconds.slice(1)}.${ms}`, `1.${ms}`])
       : `${seconds}.${ms}`;
-    const serial = `${prng.chance(100) ? '0'.repeat(prng.below(11)) : ''}${this.#serial}`;
+    const serial = `${random.chance(1 / 100) ? '0'.repeat(random.below(11)) : ''}${this.#serial}`;
     return `audit(${time}:${serial})`;
   }
 }
 
-function damagedLog(prng: Prng, events: number): Buffer {
-  const log = new Log(prng);
+function damagedLog(random: Random, events: number): Buffer {
+  const log = new Log(random);
   const draft = new Draft(1 << 22);
   for (let i = 0; i < events; i++)
     for (const line of log.next()) {
       const bytes = Buffer.from(`${line}\n`, 'latin1');
       if (!draft.hasRoomFor(bytes)) return draft.written();
       draft.begin(bytes);
-      if (prng.chance(HEAD_DAMAGED_ONE_IN)) damageHead(draft, prng);
-      if (prng.chance(DAMAGED_ONE_IN))
-        mutate(draft, prng, Buffer.from(`${prng.pick(prng.pick(EVENTS))}\n`, 'latin1'));
+      if (random.chance(1 / HEAD_DAMAGED_ONE_IN)) damageHead(draft, random);
+      if (random.chance(1 / DAMAGED_ONE_IN))
+        mutate(draft, random, Buffer.from(`${random.pick(random.pick(EVENTS))}\n`, 'latin1'));
     }
   return draft.written();
 }
 
-function damageHead(draft: Draft, prng: Prng): void {
-  const at = draft.lineStart + prng.below(HEAD_BYTES);
+function damageHead(draft: Draft, random: Random): void {
+  const at = draft.lineStart + random.below(HEAD_BYTES);
   if (at >= draft.length) return;
-  const change = prng.below(6);
+  const change = random.below(6);
   if (change === 0) draft.remove(at, 1);
   if (change === 1) draft.open(at, 1);
-  draft.bytes[at] = prng.pick([...HEAD_TROUBLE]);
+  draft.bytes[at] = random.pick([...HEAD_TROUBLE]);
 }
 
 /** Chunks of which each begins and ends inside a line, or between a line and its newline. */
@@ -185,13 +185,13 @@ function foundDuring(run: () => void): number {
 
 describe('runs of foreign events', () => {
   it.each(SEEDS)('are passed over as if each line had been read (seed %i)', (seed) => {
-    const prng = new Prng(seed);
+    const random = new Random(seed);
     let found = 0;
     for (let round = 0; round < 15; round++) {
-      const log = damagedLog(prng, 1500);
+      const log = damagedLog(random, 1500);
       const lineByLine: Reading[] = [];
       expect(foundDuring(() => lineByLine.push(read(acrossNewlines(log))))).toBe(0);
-      found += foundDuring(() => expect(read(randomChunks(log, prng))).toEqual(lineByLine[0]));
+      found += foundDuring(() => expect(read(randomChunks(log, random))).toEqual(lineByLine[0]));
     }
     expect(found).toBeGreaterThan(700);
   });
@@ -231,7 +231,7 @@ describe('runs of foreign events', () => {
     vi.resetModules();
     vi.stubGlobal('WebAssembly', undefined);
     const { AuditReader: PlainReader } = await import('../../../src/collect/audit/reader.js');
-    const log = damagedLog(new Prng(1), 300);
+    const log = damagedLog(new Random(1), 300);
     const plain = read([log], PlainReader);
     vi.unstubAllGlobals();
     expect(plain).toEqual(read([log]));

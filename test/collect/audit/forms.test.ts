@@ -1,11 +1,33 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { accountedBytes, eventsOf, facts, only, read, recordFile, scenarios } from './reading.js';
+import {
+  accountedBytes,
+  eventsOf,
+  facts,
+  only,
+  type Reading,
+  read,
+  recordFile,
+  scenarios,
+} from './reading.js';
 
 const GS = '\x1d';
 const enriched = Buffer.concat(scenarios().map((scenario) => recordFile(scenario, 'enriched.log')));
 const lines = enriched.toString('latin1').split('\n').slice(0, -1);
 const expected = facts(read(enriched));
+
+/** linux/audit.h */
+const NUMBERS = {
+  SYSCALL: 1300,
+  PATH: 1302,
+  CWD: 1307,
+  PROCTITLE: 1327,
+  URINGOP: 1336,
+  AVC: 1400,
+  VIRT_CONTROL: 2500,
+  VIRT_RESOURCE: 2501,
+  VIRT_MACHINE_ID: 2502,
+};
 
 function reading(rewritten: string[]): unknown[] {
   return facts(read(Buffer.from(`${rewritten.join('\n')}\n`, 'latin1')));
@@ -38,6 +60,37 @@ describe('the same events in another form are the same facts', () => {
 
   it.each(['', '  '])('%j stands after the stamp', (blank) => {
     expect(reading(lines.map((line) => line.replace('): ', `):${blank}`)))).toEqual(expected);
+  });
+
+  it.each([
+    ['syslog', 'Nov 23 00:47:10 hosta audispd: '],
+    ['syslog on the wire', '<189>Nov  3 00:47:10 hosta.example audisp-syslog[812]: '],
+    ['the journal', '2026-11-23T00:47:10.123456+00:00 hosta audisp-syslog[812]: '],
+    ['an editor', '\xef\xbb\xbf \t'],
+  ])('%s put something before the record', (_, prefix) => {
+    const input = Buffer.from(lines.map((line) => `${prefix}${line}\n`).join(''), 'latin1');
+    const reading = read(input);
+    expect(facts(reading)).toEqual(expected);
+    expect(accountedBytes(reading)).toBe(input.length);
+  });
+
+  it.each([
+    ['auditd older than the kernel', 'type=UNKNOWN[$] msg=audit('],
+    ['the kernel without auditd', 'Nov 23 00:47:10 hosta kernel: [   12.345678] audit: type=$ audit('],
+  ])('%s gives types as numbers', (_, head) => {
+    const numbered = lines.map((line) =>
+      line.replace(/^type=(\w+) msg=audit\(/, (__, name: keyof typeof NUMBERS) =>
+        head.replace('$', String(NUMBERS[name] ?? 1999)),
+      ),
+    );
+    const bodies = (reading: Reading) => reading.events.map(({ kind, at, body }) => ({ kind, at, body }));
+    expect(bodies(read(Buffer.from(`${numbered.join('\n')}\n`, 'latin1')))).toEqual(bodies(read(enriched)));
+  });
+
+  it('what stands before a record and is no known prefix leaves the line unread', () => {
+    const line = lines.find((each) => each.startsWith('type=SYSCALL')) as string;
+    for (const prefix of ['x', 'said: ', 'Nov 23 hosta said: ', '2026 hosta x: '])
+      expect(read(`${prefix}${line}\n`).rejected.map(({ reason }) => reason)).toEqual(['not-a-record']);
   });
 
   it.each(['(null)', 'hosta.example'])('node=%s is part of the identity and of nothing else', (node) => {

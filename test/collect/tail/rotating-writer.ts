@@ -10,19 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-
-/** A number from 0 to `below`, not including it. */
-export type Random = (below: number) => number;
-
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
+import type { Random } from '../../../src/sim/random.js';
 
 export interface WriterOptions {
   /** how many files there are at most; the oldest is removed for another one */
@@ -54,13 +42,13 @@ export class RotatingWriter {
   }
 
   act(): void {
-    const what = this.#random(20);
+    const what = this.#random.below(20);
     if (what < 12) this.#write();
     else if (what < 15) this.#finished(() => this.#renameAll());
     else if (what < 17) this.#finished(() => this.#copyAndCut());
     else if (what < 19) this.#pack();
     else if (this.#options.cuts)
-      this.#finished(() => truncateSync(this.#path, this.#random(2) * this.#random(2000)));
+      this.#finished(() => truncateSync(this.#path, this.#random.below(2) * this.#random.below(2000)));
   }
 
   #write(): void {
@@ -69,9 +57,9 @@ export class RotatingWriter {
       this.#rest = null;
       return;
     }
-    for (let count = 1 + this.#random(12); count > 0 && this.#next < this.#lines.length; count--) {
+    for (let count = 1 + this.#random.below(12); count > 0 && this.#next < this.#lines.length; count--) {
       const line = this.#lines[this.#next++] as Buffer;
-      const cut = this.#random(10) === 0 ? this.#random(line.length) : line.length;
+      const cut = this.#random.below(10) === 0 ? this.#random.below(line.length) : line.length;
       appendFileSync(this.#path, line.subarray(0, cut));
       if (cut === line.length) continue;
       this.#rest = line.subarray(cut);
@@ -110,7 +98,7 @@ export class RotatingWriter {
   }
 
   #pack(): void {
-    const path = `${this.#path}.${1 + this.#random(this.#options.files_max - 1)}`;
+    const path = `${this.#path}.${1 + this.#random.below(this.#options.files_max - 1)}`;
     if (!existsSync(path)) return;
     writeFileSync(`${path}.gz`, gzipSync(readFileSync(path)));
     rmSync(path);

@@ -10,9 +10,10 @@ import {
 } from '../../../src/collect/tail/checkpoint.js';
 import { FollowedLog, type LogOptions } from '../../../src/collect/tail/followed-log.js';
 import type { Event } from '../../../src/events/event.js';
+import { Random } from '../../../src/sim/random.js';
 import { temporaryDirectory } from '../../replay/temporary-directory.js';
 import { PLACE } from '../collecting.js';
-import { type Random, RotatingWriter, randomFrom } from './rotating-writer.js';
+import { RotatingWriter } from './rotating-writer.js';
 
 const CAPTURES = new URL('../../golden/captures/', import.meta.url).pathname;
 const NOBODY_COUNTS = { read: () => {}, foreign: () => {}, rejected: () => {} };
@@ -76,17 +77,17 @@ class Follows {
 
 function linesOf(random: Random): Buffer[] {
   const captures = ['bounce-restart/hostb', 'shareable/hostb', 'enf-nfs-bool/hostb'];
-  const log = readFileSync(join(CAPTURES, captures[random(captures.length)] as string, 'audit.log'));
+  const log = readFileSync(join(CAPTURES, captures[random.below(captures.length)] as string, 'audit.log'));
   const lines: Buffer[] = [];
   for (let at = 0; at < log.length; ) {
     const end = log.indexOf(10, at) + 1;
     lines.push(log.subarray(at, end));
     at = end;
   }
-  const from = random(Math.max(1, lines.length - 400));
+  const from = random.below(Math.max(1, lines.length - 400));
   return lines
     .slice(from, from + 400)
-    .flatMap((line, i) => (i < 350 && random(60) === 0 ? [GARBAGE, line] : [line]));
+    .flatMap((line, i) => (i < 350 && random.below(60) === 0 ? [GARBAGE, line] : [line]));
 }
 
 async function readAtOnce(lines: readonly Buffer[]): Promise<Map<string, Event>> {
@@ -109,12 +110,12 @@ async function readRotated(
   await follows.turn();
   follows.keep();
   while (!writer.isDone) {
-    for (let acts = 1 + random(options.slow ? 12 : 4); acts > 0; acts--) writer.act();
-    for (let turns = random(8); turns > 0; turns--) {
+    for (let acts = 1 + random.below(options.slow ? 12 : 4); acts > 0; acts--) writer.act();
+    for (let turns = random.below(8); turns > 0; turns--) {
       await follows.turn();
-      if (random(3) === 0) follows.keep();
+      if (random.below(3) === 0) follows.keep();
     }
-    if (random(6) === 0) follows.kill();
+    if (random.below(6) === 0) follows.kill();
   }
   await follows.finish();
   return follows.events;
@@ -131,19 +132,23 @@ function ids(events: ReadonlyMap<string, Event>): string[] {
 
 describe('a log that is rotated while it is followed, and its follower killed', () => {
   it.each(SEEDS)('gives each event once, as one file that is read at once does, seed %i', async (seed) => {
-    const random = randomFrom(seed);
+    const random = new Random(seed);
     const lines = linesOf(random);
     const wanted = await readAtOnce(lines);
-    const got = await readRotated(lines, random, { files_max: 1000, cuts: false, slow: random(2) === 0 });
+    const got = await readRotated(lines, random, {
+      files_max: 1000,
+      cuts: false,
+      slow: random.below(2) === 0,
+    });
     expect(wanted.size).toBeGreaterThan(10);
     expect(ids(got)).toEqual(ids(wanted));
   });
 
   it.each(SEEDS)('leaves a gap over what was destroyed before it was read, seed %i', async (seed) => {
-    const random = randomFrom(seed);
+    const random = new Random(seed);
     const lines = linesOf(random);
     const wanted = await readAtOnce(lines);
-    const got = await readRotated(lines, random, { files_max: 2 + random(2), cuts: true, slow: true });
+    const got = await readRotated(lines, random, { files_max: 2 + random.below(2), cuts: true, slow: true });
     const gaps = [...got.values()].flatMap((event) => (event.kind === 'GapDetected' ? [event.body] : []));
     const unexplained = [...wanted.values()].filter(
       ({ id, kind, at }) =>
