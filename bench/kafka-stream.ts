@@ -36,6 +36,7 @@ const ROWS_PER_INSERT = 10_000;
 const SENT_TOGETHER = 2_000;
 const BATCH_EVENTS = 5_000;
 const QUIET_MS = 2_000;
+const KEEP_SETTLED_US = 720 * 3600 * 1e6;
 
 interface Rate {
   count: number;
@@ -165,7 +166,12 @@ function fromBegun(log: KafkaEventLog, measuring: Measuring): ProcessorLog {
 async function correlated(log: KafkaEventLog, count: number): Promise<Rate> {
   const stop = new AbortController();
   const measuring = new Measuring();
-  const options = { correlator: {}, batch_events_max: BATCH_EVENTS };
+  const options = {
+    correlator: {},
+    batch_events_max: BATCH_EVENTS,
+    keep_settled_us: KEEP_SETTLED_US,
+    state_bytes_max: 2 ** 30,
+  };
   const running = correlateRole({
     log: fromBegun(log, measuring),
     options,
