@@ -42,6 +42,8 @@ interface Read<T> {
 }
 
 const RETRY = { first_ms: 200, most_ms: 30_000 };
+/** a file of that is worth its merging; a log may give no more at once */
+const FULL_BYTES = 1 << 20;
 
 /** One topic into the store. While the store is away it waits, and with it everything behind the batch. */
 export class StoreWriter implements PartitionHandler {
@@ -63,7 +65,7 @@ export class StoreWriter implements PartitionHandler {
     const outputs: Output[] = [];
     if (topic === 'events') await this.#writeEvents(this.#read(batch, decodeEvent, outputs), outputs);
     else await this.#writeSaid(this.#read(batch, decodeConclusion, outputs), outputs);
-    const isFull = batch.length >= options.batch_records_max;
+    const isFull = batch.length >= options.batch_records_max || bytesOf(batch) >= FULL_BYTES;
     const left_ms = next_ms - performance.now();
     if (!isFull && left_ms > 0) await pause(left_ms, signal);
     return outputs;
@@ -158,4 +160,8 @@ export class StoreWriter implements PartitionHandler {
  */
 function isSeenTo({ topic, value }: LogRecord): boolean {
   return topic === 'events' && value[0] !== REGISTRY_MARKER;
+}
+
+function bytesOf(batch: readonly LogRecord[]): number {
+  return batch.reduce((sum, { value }) => sum + value.length, 0);
 }

@@ -3,8 +3,8 @@ import type { ISocketFactory, Kafka } from 'kafkajs';
 
 /**
  * What this program uses of kafkajs beyond its documented interface; its version is pinned for that. All of it stands
- * in this file: requests to one broker, which the documented consumer hides behind its own loop, and the guard of a
- * timer.
+ * in this file: requests to one broker, which the documented consumer hides behind its own loop, and guards of a
+ * timer and of the borders of answers.
  */
 
 const require = createRequire(import.meta.url);
@@ -136,3 +136,27 @@ function guardIdleTimer(queue: RequestQueue): void {
 }
 
 guardIdleTimer((require('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }).prototype);
+
+interface Connection {
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
+  isConnected(): boolean;
+  connect(): Promise<unknown>;
+}
+
+const LENGTH_BYTES = 4;
+
+/**
+ * kafkajs keeps the part of an answer that had come when a connection broke, and takes what comes after it has connected
+ * again for the rest: from then on no answer is ever recognised.
+ */
+function guardFraming(connection: Connection): void {
+  const connect = connection.connect;
+  connection.connect = function (this: Connection) {
+    if (!this.isConnected()) Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: LENGTH_BYTES });
+    return connect.call(this);
+  };
+}
+
+guardFraming((require('kafkajs/src/network/connection') as { prototype: Connection }).prototype);

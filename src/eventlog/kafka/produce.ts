@@ -5,8 +5,8 @@ import { type KafkaSettings, topicName } from './settings.js';
 /** What is the same for all records that are sent. */
 
 const ALL_REPLICAS = -1;
-/** kafkajs hands the records of a batch to a function as arguments, of which there is a limit */
-const BATCH_RECORDS_MAX = 10_000;
+/** kafkajs copies for each record of a partition those before it, and hands them all to a function as arguments */
+const BATCH_RECORDS_MAX = 1_000;
 /** what a record costs beside its key and value, at most: lengths, offsets, time; and a batch its own header */
 const RECORD_OVERHEAD = 32;
 const BATCH_OVERHEAD = 128;

@@ -61,6 +61,12 @@ describeWithKafka('several brokers', { timeout: 300_000 }, () => {
     let copiers: Copier[];
     beforeEach(async () => {
       await createTopics(settings, PLAN, testLogger);
+      // somebody else's, of which each broker that is killed takes a partition with it
+      const topic = `${settings.prefix}-of-others`;
+      await admin.createTopics({
+        waitForLeaders: true,
+        topics: [{ topic, numPartitions: BROKERS, replicationFactor: 1 }],
+      });
       log = openKafkaLog(settings, testLogger);
       source = new Source(log, KEYS);
       copiers = [new Copier(settings), new Copier(settings)];

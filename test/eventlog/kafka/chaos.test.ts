@@ -12,7 +12,7 @@ const PARTITIONS = 3;
 const KEYS = 12;
 const POINTS = ['before-transaction', 'after-position', 'before-commit', 'after-commit'];
 const SEED = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const BROKER_AWAY_MS = 20_000;
+const BROKER_AWAY_MS = 60_000;
 
 describeWithKafka(`a fleet in trouble, seed ${SEED} (CHAOS_SEED)`, { timeout: 300_000 }, () => {
   let broker: KafkaBroker;
@@ -92,11 +92,7 @@ describeWithKafka(`a fleet in trouble, seed ${SEED} (CHAOS_SEED)`, { timeout: 30
     await expectNoAnomaly();
   });
 
-  // on a machine that does much else, one run in some fails for a reason not found yet: a second one must not
-  it(`with the broker killed, away for ${BROKER_AWAY_MS / 1000} s, and then restarted, loses nothing and goes on`, {
-    retry: 1,
-  }, async () => {
-    // which of them has the partitions after each return of the broker is theirs to settle
+  it(`with the broker killed, away for ${BROKER_AWAY_MS / 1000} s, and then restarted, loses nothing and goes on`, async () => {
     const both = [copier(), copier()];
     await tookMore(both, PARTITIONS);
     await broker.kill();
@@ -106,6 +102,37 @@ describeWithKafka(`a fleet in trouble, seed ${SEED} (CHAOS_SEED)`, { timeout: 30
     expect(source.failures).toBeGreaterThan(0);
     await broker.stop();
     await broker.restart();
+    await tookMore(both, PARTITIONS);
+    await expectNoAnomaly();
+  });
+
+  // the marks of the transaction are not written yet, and this broker forgets them: see take-over.ts
+  it('with the broker killed right after it confirmed a transaction, leaves none open', async () => {
+    for (let round = 0; round < 3; round++) {
+      const killer = copier({
+        signal: 'SIGKILL',
+        point: 'after-commit',
+        nth: upTo(40),
+        pid: broker.pid as number,
+      });
+      await broker.ended();
+      await broker.restart();
+      await tookMore([killer], PARTITIONS);
+      await killer.end();
+    }
+    copier();
+    await expectNoAnomaly();
+  });
+
+  // while the processors come back from the first time
+  it('with the broker killed again as soon as it is back, goes on', async () => {
+    const both = [copier(), copier()];
+    await tookMore(both, PARTITIONS);
+    for (let kill = 0; kill < 4; kill++) {
+      await broker.kill();
+      await broker.restart();
+      await sleep(upTo(4_000));
+    }
     await tookMore(both, PARTITIONS);
     await expectNoAnomaly();
   });
