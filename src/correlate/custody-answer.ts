@@ -11,8 +11,18 @@ import type { LocalState } from './local-state.js';
 export type Custody =
   /** the asking host owned the guest, or was just starting it */
   | { kind: 'this-host'; incarnation: Incarnation; starting: boolean; proof: Proof[] }
-  /** another host owned it; `owner` is null when it was one of several */
-  | { kind: 'other'; owner: string | null; candidates: Incarnation[]; proof: Proof[]; local: LocalState }
+  /**
+   * another host owned it; `owner` is null when it was one of several, `isTraced` when the records lead to the candidates:
+   * else they are all that ever owned it elsewhere
+   */
+  | {
+      kind: 'other';
+      owner: string | null;
+      candidates: Incarnation[];
+      isTraced: boolean;
+      proof: Proof[];
+      local: LocalState;
+    }
   /** nobody ran it */
   | { kind: 'nobody'; proof: Proof[] }
   /** the records do not tell; `candidates` may have owned it */

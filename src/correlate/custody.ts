@@ -74,6 +74,7 @@ export class GuestCustody {
         kind: 'other',
         owner: owners.size === 1 && !this.exhausted ? ([...owners][0] as string | null) : null,
         candidates,
+        isTraced: others.every((answer) => answer.isTraced),
         proof: proof.length > 0 ? proof : [...new Set(others.flatMap((answer) => answer.proof))].sort(),
         local,
       };

@@ -21,15 +21,16 @@ function expiredRecords(): MissingEvidence {
 const UNRELATED: ReadonlySet<Reason> = new Set<Reason>(['asked-unknown', 'file-unknown', 'storage-unknown']);
 
 /**
- * What was let go may be what is missing. A program that takes what lies there may have taken a file that the guest
- * had given back: then that would not be known, either.
+ * What was let go may be what is missing. It may also be what would forbid to accuse: a source that had died before the
+ * call, where no source is on record, or that the guest had given the file back before a program took it.
  */
 export function asExpired(judgement: Judgement, remains: ReadonlySet<GuestRemains>): Judgement {
   const { verdict, reason, call } = judgement;
   if (UNRELATED.has(reason)) return judgement;
   const mayBeDetached = () =>
     !isByLibvirt(call.event.body) && [...remains].some(({ gaveBack }) => gaveBack);
-  if (verdict === 'clean' || (verdict === 'violation' && !mayBeDetached())) return judgement;
+  if (verdict === 'clean') return judgement;
+  if (verdict === 'violation' && judgement.ownersAreTraced && !mayBeDetached()) return judgement;
   const missing = [...judgement.missing, expiredRecords()];
   return { ...judgement, verdict: 'undetermined', reason: 'expired', missing };
 }

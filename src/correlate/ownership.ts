@@ -402,7 +402,8 @@ export class Ownership {
     const steady = found.length === 1 && this.coversRecord(found) && found[0]?.host !== host;
     const proofs: Proof[] =
       steady && !proof.includes('P6-steady-owner') ? [...proof, 'P6-steady-owner'] : proof;
-    return { kind: 'other', owner: named, candidates: found, proof: proofs, local };
+    const isTraced = candidates.length > 0;
+    return { kind: 'other', owner: named, candidates: found, isTraced, proof: proofs, local };
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Event } from '../events/event.js';
+import { linkages } from './chains.js';
 import type { Cluster } from './cluster.js';
 import { compareEntries, type Entry } from './entry.js';
 import type { Family } from './family.js';
@@ -43,6 +44,8 @@ export interface Proposal {
   guests: ReadonlySet<string> | null;
   /** what is left of those it concerns; null where the rest says the same */
   remains: GuestRemains | null;
+  /** relabels of files that no guest is known to use: they go back to wait for one */
+  areUnclaimed?: true;
 }
 
 export function settledIn(cluster: Cluster, horizon: Horizon): Proposal[] {
@@ -78,7 +81,12 @@ export function settledIn(cluster: Cluster, horizon: Horizon): Proposal[] {
   }
   const ofNobody = cluster.calls.filter(({ file, entry }) => file === null && isOld(entry));
   if (ofNobody.length > 0)
-    proposals.push({ events: ofNobody.map(({ event }) => event), guests: null, remains: null });
+    proposals.push({
+      events: ofNobody.map(({ event }) => event),
+      guests: new Set(),
+      remains: null,
+      areUnclaimed: true,
+    });
   for (const log of cluster.hosts.values()) {
     const superseded = [...supersededLists(log.common, isOld), ...supersededFacts(log.factEntries, isOld)];
     if (superseded.length > 0)
@@ -175,7 +183,7 @@ function pastOf(
   const isWhole = kept === 0;
   const ways = shared.of.get(family) ?? [];
   if (isWhole && ways.some(({ way }) => (shared.counts.get(way) ?? 0) <= ALIKE_KEPT)) return null;
-  if (!isWhole && !statesImagesWithout(family, entries, lives)) return null;
+  if (!isWhole && (!isOrderCertain(lives) || !statesImagesWithout(family, entries, lives))) return null;
   const sharedKeys = new Set(ways.map(({ key }) => key));
   for (const call of calls) {
     if (call.file !== null && isShared(call, sharedKeys, evidence)) continue;
@@ -264,6 +272,14 @@ function hasEnded(
     if (event && event.at > (horizon.until_us.get(host) ?? Number.NEGATIVE_INFINITY)) return false;
   }
   return true;
+}
+
+/** Where a guest can have gone several ways, fewer are left without its past, and too much would be proved. */
+function isOrderCertain({ records, guests }: Lives): boolean {
+  return [...guests.values()].every((byHost) => {
+    const { all, exhausted } = linkages([...byHost.values()], records);
+    return all.length === 1 && !exhausted;
+  });
 }
 
 /** The same images are known without these entries. */

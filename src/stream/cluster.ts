@@ -99,8 +99,8 @@ export class Cluster {
     for (const each of arrived) {
       const { event } = each;
       this.waiting.learn(event);
-      if (!this.#isInTime(event, late)) continue;
       if (event.kind === 'RelabelObserved') relabels.push(each);
+      else if (!this.#isInTime(event, late)) continue;
       else if (event.kind === 'Heartbeat') {
         if (!this.watermarks.take(event)) continue;
         moved.add(event.host);
@@ -110,7 +110,7 @@ export class Cluster {
         isChanged = true;
       }
     }
-    isChanged = this.#takeRelabels(relabels, outputs) || isChanged;
+    isChanged = this.#takeRelabels(relabels, outputs, late) || isChanged;
     const dropped = this.#dropExcess(outputs);
     for (const host of moved) {
       const watermark = this.watermarks.get(host);
@@ -144,8 +144,10 @@ export class Cluster {
     return isKept;
   }
 
-  #letGo({ judge, outputs }: Round, into: Output[]): void {
+  #letGo({ judge, outputs, unclaimed }: Round, into: Output[]): void {
     this.#judge = judge;
+    for (const relabel of unclaimed)
+      if (this.waiting.hold(relabel)) into.push(eventState('waiting', relabel));
     for (const [, { files }] of judge.remains.all()) this.waiting.learnFiles(files);
     for (const output of outputs) into.push(output);
   }
@@ -164,10 +166,12 @@ export class Cluster {
   }
 
   /** Those that matter are judged; the others wait until something tells that they do. */
-  #takeRelabels(arrived: readonly Arrived[], outputs: Output[]): boolean {
+  #takeRelabels(arrived: readonly Arrived[], outputs: Output[], late: Saying[]): boolean {
     let isChanged = false;
+    this.#judge.placeNew();
     for (const { event, bytes } of arrived) {
       const relabel = event as Relabel;
+      if (!this.#isInTime(relabel, late)) continue;
       const matters = this.waiting.matters(relabel);
       const isNew = matters ? this.#judge.take(relabel) : this.waiting.hold(relabel);
       if (isNew) outputs.push(eventState(matters ? 'event' : 'waiting', relabel, bytes));
@@ -175,7 +179,7 @@ export class Cluster {
     }
     for (const relabel of this.waiting.takeConcerned()) {
       outputs.push(forgotten(this.name, 'waiting', relabel.id));
-      if (!this.#judge.take(relabel)) continue;
+      if (!this.#isInTime(relabel, late) || !this.#judge.take(relabel)) continue;
       outputs.push(eventState('event', relabel));
       isChanged = true;
     }

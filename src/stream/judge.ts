@@ -103,6 +103,11 @@ export class Judge {
     return this.#state.clusters.get(this.#cluster)?.hosts.get(host)?.facts.hypervisor ?? false;
   }
 
+  /** Before relabels are asked about: what came with them may tell whose files they are of. */
+  placeNew(): void {
+    if (this.remains.size > 0) this.#state.clusters.get(this.#cluster)?.settle();
+  }
+
   /**
    * The guest of an event that cannot be judged any more: what it belongs to was let go. `isKept` tells whether it can
    * still matter for what comes later.
@@ -113,10 +118,14 @@ export class Judge {
     if (event.kind === 'RelabelObserved') {
       const files = clusters.get(this.#cluster)?.files;
       const keys = files?.keysOfCall(event) ?? [];
-      const found = remains.ofFile(keys);
+      const users = [...(files?.usersOfKeys(keys) ?? [])];
+      const ofUsers = users.flatMap((family) => [...remains.ofFamily(family)]);
+      const ofFile = remains.ofFile(keys);
+      const found = ofUsers[0] ?? ofFile;
       if (found === null) return null;
-      if (isSettled([found], event.host, event.at)) return { guest: refOf(found), isKept: false };
-      return files?.isUsed(keys) ? null : { guest: refOf(found), isKept: true };
+      if (isSettled(ofFile === null ? ofUsers : [...ofUsers, ofFile], event.host, event.at))
+        return { guest: refOf(found), isKept: false };
+      return users.length > 0 ? null : { guest: refOf(found), isKept: true };
     }
     if (event.kind === 'GuestsListed') return null;
     for (const guest of guestsNamedBy(event))
