@@ -8,10 +8,10 @@ import type { UsedFile } from './file-index.js';
 import { GuestNames } from './guest-names.js';
 import type { HostRecord } from './host-record.js';
 import { type ImageUse, imagesOf } from './images.js';
-import { BEFORE, type GuestRecord } from './incarnation.js';
+import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import { readGuestRecord } from './incarnation-reader.js';
-import { type Evidence, positionsByGuest } from './judge-family.js';
 import { isByLibvirt, isGivenBackBy } from './judge.js';
+import { type Evidence, positionsByGuest } from './judge-family.js';
 import { localState } from './local-state.js';
 import { asksForOwner, useOf } from './need.js';
 import { type GuestRemains, joined } from './remains.js';
@@ -314,7 +314,8 @@ function remainsOf(
   horizon: Horizon,
 ): GuestRemains {
   const until_us: Record<string, number> = {};
-  for (const { event } of entries) until_us[event.host] = Math.max(until_us[event.host] ?? event.at, event.at);
+  for (const { event } of entries)
+    until_us[event.host] = Math.max(until_us[event.host] ?? event.at, event.at);
   const gone = calls.filter(({ entry }) => entries.has(entry));
   const remains: GuestRemains = {
     uuids: [...family.uuids],
@@ -322,12 +323,35 @@ function remainsOf(
     until_us,
     settled_us: Object.fromEntries(horizon.until_us),
     files: [...files.keysOf(family)],
+    ownedOn: ownedOn(entries, lives),
     gaveBack: gone.some((call) => wasGivenBack(call, files.fileOf(call).uses, lives)),
   };
   return joined([remains, ...cluster.remains.ofFamily(family)]);
 }
 
-function wasGivenBack(call: FileCall, uses: readonly ImageUse[], { records, positions, guests }: Lives): boolean {
+/** Where guests were owned by what is let go, and nothing that is kept continues it. */
+function ownedOn(entries: ReadonlySet<Entry>, { records, guests }: Lives): string[] {
+  const gone = new Set([...entries].map(({ event }) => event.id));
+  const isGone = ({ host, ended }: Incarnation) => {
+    const event = ended === null ? undefined : (records.get(host) as HostRecord).events[ended];
+    return event !== undefined && gone.has(event.id);
+  };
+  const hosts = new Set<string>();
+  for (const byHost of guests.values()) {
+    const [linkage] = linkages([...byHost.values()], records).all;
+    const going = new Set((linkage?.chains ?? []).filter((chain) => !chain.every(isGone)).flat());
+    for (const { incarnations } of byHost.values())
+      for (const each of incarnations)
+        if (each.owns !== null && isGone(each) && !going.has(each)) hosts.add(each.host);
+  }
+  return [...hosts];
+}
+
+function wasGivenBack(
+  call: FileCall,
+  uses: readonly ImageUse[],
+  { records, positions, guests }: Lives,
+): boolean {
   const { body, host } = call.event;
   if (!isByLibvirt(body) || body.success !== true || !asksForOwner(body)) return false;
   const record = records.get(host) as HostRecord;
@@ -336,7 +360,8 @@ function wasGivenBack(call: FileCall, uses: readonly ImageUse[], { records, posi
     const local = localState(byHost.get(host), record, position, true);
     const use = useOf(uses.filter((each) => each.guest === guest));
     return (
-      local.state === 'owner' && isGivenBackBy(local.incarnation, { event: call.event, record, position }, use)
+      local.state === 'owner' &&
+      isGivenBackBy(local.incarnation, { event: call.event, record, position }, use)
     );
   });
 }
