@@ -121,13 +121,17 @@ const correlate = z.strictObject({
     reload: 'applied',
   }),
   keep_settled_h: wholeNumber(1, 87_600).default(720).register(KEY_FACTS, {
-    about: 'hours for which events are kept in memory that no verdict waits for any more, by the clocks of their hosts',
+    about:
+      'hours for which events are kept in memory that no verdict waits for any more, by the clocks of their hosts',
     reload: 'applied',
   }),
-  state_bytes_max: wholeNumber(2 ** 26, 2 ** 40).default(2 ** 30).register(KEY_FACTS, {
-    about: 'memory in bytes, estimated, that the events of one cluster may take before settled ones are let go earlier',
-    reload: 'applied',
-  }),
+  state_bytes_max: wholeNumber(2 ** 26, 2 ** 40)
+    .default(2 ** 30)
+    .register(KEY_FACTS, {
+      about:
+        'memory in bytes, estimated, that the events of one cluster may take before settled ones are let go earlier',
+      reload: 'applied',
+    }),
 });
 
 const STORE_KINDS = ['embedded', 'http'] as const;

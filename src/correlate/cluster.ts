@@ -27,6 +27,8 @@ import { StorageMap, type StorageOverrides } from './storage.js';
 export class Cluster {
   readonly name: string;
   readonly dirty = new Set<Family>();
+  /** something was said of it before */
+  isRevised = false;
   readonly families: Families;
   /** what the hand-overs of the families that were revised say about the clocks */
   readonly clocks = new ClockRelations<Family>();

@@ -7,8 +7,8 @@ import { ClockBounds } from './clock-bounds.js';
 import { Cluster } from './cluster.js';
 import type { Entry } from './entry.js';
 import type { FileCall } from './file-call.js';
-import { Remains } from './remains.js';
 import { addTo, compareCalls, type GuestConclusions, isWorse, judgeFamily } from './judge-family.js';
+import { Remains } from './remains.js';
 
 /**
  * The pure core: events in, report out. No I/O, no clock. The report is a function of the set of events: their

@@ -4,8 +4,7 @@ import type { Event, EventOf } from '../events/event.js';
 import { guestsNamedBy } from './family.js';
 import { effectOf, isByLibvirt, type Judgement, statedBy } from './judge.js';
 import type { GuestRemains } from './remains.js';
-import { witnessLines } from './timeline.js';
-import { guestText } from './wording.js';
+import { eventText, witnessLines } from './timeline.js';
 
 /** What is said where the evidence that would decide was let go because it had long been settled. */
 
@@ -20,16 +19,27 @@ function expiredRecords(): MissingEvidence {
 /** What is missing for these no event about the guest would have told. */
 const UNRELATED: ReadonlySet<Reason> = new Set<Reason>(['asked-unknown', 'file-unknown', 'storage-unknown']);
 
+const OF_OWNERS: ReadonlySet<Reason> = new Set<Reason>(['owner-relabel', 'no-running-guest']);
+
 /**
- * What was let go may be what is missing. A program that takes what lies there may have taken a file that the guest
- * had given back: then that would not be known, either.
+ * What was let go may be what is missing. It may also be what would forbid to accuse: a source that had died before the
+ * call, where no source is on record, or that the guest had given the file back before a program took it. And it may be
+ * another life of the guest, which nothing orders against this one.
  */
-export function asExpired(judgement: Judgement, remains: ReadonlySet<GuestRemains>): Judgement {
+export function asExpired(
+  judgement: Judgement,
+  remains: ReadonlySet<GuestRemains>,
+  isLocked: boolean,
+): Judgement {
   const { verdict, reason, call } = judgement;
   if (UNRELATED.has(reason)) return judgement;
-  const mayBeDetached = () =>
-    !isByLibvirt(call.event.body) && [...remains].some(({ gaveBack }) => gaveBack);
-  if (verdict === 'clean' || (verdict === 'violation' && !mayBeDetached())) return judgement;
+  const mayBeDetached = () => !isByLibvirt(call.event.body) && [...remains].some(({ gaveBack }) => gaveBack);
+  const mayBeRivalled = () =>
+    OF_OWNERS.has(reason) &&
+    !isLocked &&
+    [...remains].some(({ ownedOn }) => ownedOn.some((host) => host !== call.event.host));
+  if (verdict === 'clean' && !mayBeRivalled()) return judgement;
+  if (verdict === 'violation' && judgement.ownersAreTraced && !mayBeDetached()) return judgement;
   const missing = [...judgement.missing, expiredRecords()];
   return { ...judgement, verdict: 'undetermined', reason: 'expired', missing };
 }
@@ -50,14 +60,22 @@ export function expiredRelabel(event: EventOf<'RelabelObserved'>, guest: GuestRe
   };
 }
 
-/** What names a guest and comes after everything that it could be judged with has been let go. */
-export function expiredEntry(event: Event, guest: GuestRef): TimelineEntry {
+/**
+ * What names a guest and comes after everything that it could be judged with has been let go; null where a timeline does
+ * not show it.
+ */
+export function expiredEntry(
+  event: Exclude<Event, { kind: 'RelabelObserved' }>,
+  guest: GuestRef,
+): TimelineEntry | null {
+  const text = eventText(event);
+  if (text === null) return null;
   return {
     at_us: event.at,
     host: event.host,
     guest,
     kind: event.kind,
-    text: `UNDETERMINED: ${event.kind} of ${guestText(guest)} came after the events of that time had been let go`,
+    text: `${text}; UNDETERMINED: this came after the events of that time had been let go`,
     event: event.id,
     witness: witnessLines(event),
   };

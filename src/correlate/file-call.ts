@@ -22,6 +22,8 @@ export interface FileCall {
   /** what it meant for each guest, by the guest's key, as last revised */
   rows: Map<string, { family: Family; report: RelabelReport }>;
   isTold: boolean;
+  /** it was there when other events of its guests were let go, or it was said to come too late */
+  isOver: boolean;
 }
 
 export function fileCall(entry: Entry): FileCall {
@@ -36,5 +38,6 @@ export function fileCall(entry: Entry): FileCall {
     isDoubtful: false,
     rows: new Map(),
     isTold: false,
+    isOver: false,
   };
 }

@@ -193,9 +193,12 @@ export class FileIndex {
     return this.keys.ofEvent(event.host, event);
   }
 
-  /** Does a guest use a file that is known by any of these? */
-  isUsed(keys: readonly string[]): boolean {
-    return keys.some((key) => (this.nodes.get(this.find(key))?.uses.size ?? 0) > 0);
+  /** Families with an image that is known by any of these. */
+  usersOfKeys(keys: readonly string[]): Set<Family> {
+    const families = new Set<Family>();
+    for (const key of keys)
+      for (const family of this.nodes.get(this.find(key))?.uses.keys() ?? []) families.add(family);
+    return families;
   }
 
   /** Files that guests use, each with all calls on it. */
@@ -210,10 +213,10 @@ export class FileIndex {
 
   /** Families with an image that this may be a name of. */
   usersOf(host: string, path: ByteText): Set<Family> {
-    const families = new Set(this.usersOfPath.get(path));
-    for (const key of this.keys.ofPath(host, path))
-      for (const family of this.nodes.get(this.find(key))?.uses.keys() ?? []) families.add(family);
-    return families;
+    return new Set([
+      ...(this.usersOfPath.get(path) ?? []),
+      ...this.usersOfKeys(this.keys.ofPath(host, path)),
+    ]);
   }
 
   /** The image that a call is on. */

@@ -63,8 +63,8 @@ export class HostLog {
   private wideKey = '';
   /** stamp of the first event, whatever it is about; µs */
   private began_us = 0;
-  private firstStamp_us = Number.POSITIVE_INFINITY;
-  private lastStamp_us = Number.NEGATIVE_INFINITY;
+  private firstStamp_us: number;
+  private lastStamp_us: number;
 
   private readonly letGo: HostRemains | null;
 
@@ -72,7 +72,8 @@ export class HostLog {
     this.host = host;
     this.letGo = letGo;
     this.saidByHypervisor = letGo?.isHypervisor ?? false;
-    if (letGo?.first_us != null) this.firstStamp_us = letGo.first_us;
+    this.firstStamp_us = letGo?.first_us ?? Number.POSITIVE_INFINITY;
+    this.lastStamp_us = letGo?.last_us ?? Number.NEGATIVE_INFINITY;
   }
 
   get size(): number {
@@ -305,6 +306,17 @@ export class HostLog {
     }
     return last;
   };
+
+  /** What is to be left of it when some more of its events are let go. */
+  remainsWithout(events: number): HostRemains {
+    const { first_us, last_us } = this.report();
+    return {
+      events: (this.letGo?.events ?? 0) + events,
+      first_us,
+      last_us,
+      isHypervisor: this.facts.hypervisor,
+    };
+  }
 
   report(): HostReport {
     const isStamped = this.lastStamp_us >= this.firstStamp_us;

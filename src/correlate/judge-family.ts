@@ -12,6 +12,7 @@ import type { Event } from '../events/event.js';
 import type { ClockBounds } from './clock-bounds.js';
 import { GuestCustody } from './custody.js';
 import type { Entry } from './entry.js';
+import { asExpired } from './expired.js';
 import { type Family, guestsNamedBy } from './family.js';
 import type { FileCall } from './file-call.js';
 import type { FileIndex } from './file-index.js';
@@ -25,7 +26,6 @@ import type { ImageCall } from './image-call.js';
 import type { ImageFile, ImageUse } from './images.js';
 import { sufferingOf } from './impact.js';
 import { type Judgement, judge, judgeUnlisted, relabelReport } from './judge.js';
-import { asExpired } from './expired.js';
 import { withLabelsSeenAfter } from './labels-seen-after.js';
 import { type Migration, migrationsOf } from './migrations.js';
 import { type GuestRemains, isSettled, type Remains } from './remains.js';
@@ -42,6 +42,8 @@ export interface GuestConclusions {
   findings: FindingReport[];
   timeline: TimelineRow[];
   relabels: { call: FileCall; report: RelabelReport }[];
+  /** calls of a time of which all was settled before other events of the guest were let go */
+  over: FileCall[];
   /** what its hand-overs say about the hosts' clocks */
   bounds: ClockBounds;
 }
@@ -112,19 +114,25 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
     const ref = names.ref(key);
     const judgements: Judgement[] = [];
     const relabels: GuestConclusions['relabels'] = [];
+    const over: FileCall[] = [];
     const context = { records, callsOnFile: (file: ImageFile) => fleet.callsOnFile(file.id), given };
     for (const [index, call] of imageCalls.entries()) {
       const fileCall = calls[index] as FileCall;
       const isImage = call.file.uses.some((use) => use.guest === key);
-      if (isOver(call.event)) continue;
       if (!isImage && (complete.has(key) || !doubtful.has(fileCall))) continue;
+      if (isOver(call.event)) {
+        over.push(fileCall);
+        continue;
+      }
       const judged = isImage ? judge(call, custody, context) : judgeUnlisted(call, custody, context);
       if (!judged) continue;
-      const judgement = letGo.size === 0 ? judged : asExpired(judged, letGo);
+      const judgement = letGo.size === 0 ? judged : asExpired(judged, letGo, custody.lockedStorage);
       judgements.push(judgement);
       relabels.push({ call: fileCall, report: relabelReport(judgement, ref) });
     }
-    const suffering = new Map(all.map((record) => [record.host, sufferingOf(record, ofGuest(record), isOver)]));
+    const suffering = new Map(
+      all.map((record) => [record.host, sufferingOf(record, ofGuest(record), isOver)]),
+    );
     const migrations = migrationsOf(custody, records, ref);
     const told = migrations.filter((each) => !isMigrationOver(each, letGo));
     const view: GuestView = { key, ref, custody, images, judgements, migrations, suffering };
@@ -146,6 +154,7 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
       ],
       timeline: guestTimeline(view, records, ofGuest).filter(({ entry }) => !isRowOver(entry, letGo)),
       relabels,
+      over,
       bounds: custody.bounds,
     };
   });

@@ -44,6 +44,8 @@ export interface Judgement {
   /** incarnations that owned the guest then, as far as known */
   owners: Incarnation[];
   need: Need | null;
+  /** the records lead to them; else they are all that ever owned it elsewhere */
+  ownersAreTraced: boolean;
   /** all that may have owned the guest need the same */
   needIsCertain: boolean;
   use: Use;
@@ -89,6 +91,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
     owner,
     proof: [],
     owners: [],
+    ownersAreTraced: false,
     need: null,
     needIsCertain: false,
     use,
@@ -111,6 +114,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
     ...base,
     proof: at.kind === 'other' ? at.proof : [],
     owners,
+    ownersAreTraced: at.kind === 'other' && !at.isGuessed,
     need: answer.need,
     needIsCertain: answer.certain,
     local: at.local,
@@ -219,6 +223,7 @@ export function judgeUnlisted(
     owner: ownerNamed(at),
     proof: [],
     owners: at.candidates,
+    ownersAreTraced: false,
     need,
     needIsCertain: certain,
     use,

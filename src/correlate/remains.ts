@@ -14,12 +14,15 @@ export interface GuestRemains {
   files: readonly string[];
   /** libvirt gave a file of it back while it ran: it may have been detached */
   gaveBack: boolean;
+  /** hosts that owned it in lives of which no hand-over leads to what is kept: they can have been rivals of what comes */
+  ownedOn: readonly string[];
 }
 
 /** What is left of what was let go of one host, for what is said of the host as a whole. */
 export interface HostRemains {
   events: number;
   first_us: number | null;
+  last_us: number | null;
   isHypervisor: boolean;
 }
 
@@ -109,7 +112,8 @@ export function letGoUntil_us(remains: Iterable<GuestRemains>, host: string): nu
 
 /** Is it of a time of which everything about the guests was settled? */
 export function isSettled(remains: Iterable<GuestRemains>, host: string, at_us: number): boolean {
-  for (const { settled_us } of remains) if (at_us <= (settled_us[host] ?? Number.NEGATIVE_INFINITY)) return true;
+  for (const { settled_us } of remains)
+    if (at_us <= (settled_us[host] ?? Number.NEGATIVE_INFINITY)) return true;
   return false;
 }
 
@@ -117,6 +121,7 @@ export function joined(all: Iterable<GuestRemains>): GuestRemains {
   const until_us: Record<string, number> = {};
   const settled_us: Record<string, number> = {};
   const [uuids, names, files] = [new Set<string>(), new Set<ByteText>(), new Set<string>()];
+  const ownedOn = new Set<string>();
   let gaveBack = false;
   for (const each of all) {
     for (const uuid of each.uuids) uuids.add(uuid);
@@ -127,6 +132,7 @@ export function joined(all: Iterable<GuestRemains>): GuestRemains {
     for (const [host, at] of Object.entries(each.settled_us))
       settled_us[host] = Math.max(settled_us[host] ?? at, at);
     gaveBack ||= each.gaveBack;
+    for (const host of each.ownedOn) ownedOn.add(host);
   }
   return {
     uuids: [...uuids].sort(),
@@ -135,5 +141,6 @@ export function joined(all: Iterable<GuestRemains>): GuestRemains {
     settled_us,
     files: [...files].sort(),
     gaveBack,
+    ownedOn: [...ownedOn].sort(),
   };
 }

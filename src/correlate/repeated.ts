@@ -25,21 +25,18 @@ export function repeatedCalls(
   for (const [host, ofHost] of groupBy(calls, ({ event }) => event.host)) {
     if (ofHost.length < 3 || !ofHost.some(isOld)) continue;
     const ordered = ofHost.sort((a, b) => compareEntries(a.entry, b.entry));
-    const turning = marks(host).filter(({ event }) => !MAY_REPEAT.has(event.kind)).sort(compareEntries);
-    const stretchOf = ({ entry }: FileCall) =>
-      lowerBound(turning, (mark) => compareEntries(mark, entry) < 0);
+    const turning = marks(host)
+      .filter(({ event }) => !MAY_REPEAT.has(event.kind))
+      .sort(compareEntries);
+    const stretchOf = ({ entry }: FileCall) => lowerBound(turning, (mark) => compareEntries(mark, entry) < 0);
     const alike = groupBy(ordered, (call) => `${stretchOf(call)} ${kindOf(call)}`);
     const kept = new Set<FileCall>();
     for (const run of alike.values()) for (const call of [run[0], run.at(-1)]) if (call) kept.add(call);
     for (const call of ordered) if (!isOld(call)) kept.add(call);
     for (const [index, call] of ordered.entries()) {
       if (!kept.has(call)) continue;
-      for (let next = index + 1; next < ordered.length; next++) {
-        const other = ordered[next] as FileCall;
-        if (other.entry.time - call.entry.time > TOGETHER_US) break;
-        kept.add(other);
-        break;
-      }
+      const next = ordered[index + 1];
+      if (next && next.entry.time - call.entry.time <= TOGETHER_US) kept.add(next);
     }
     for (const call of ordered) if (!kept.has(call)) repeated.push(call);
   }

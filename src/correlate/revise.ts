@@ -7,6 +7,7 @@ import {
   type TimelineEntry,
   timelineId,
 } from '../domain/report.js';
+import type { EventOf } from '../events/event.js';
 import { alignClocks } from './clock-alignment.js';
 import type { Cluster } from './cluster.js';
 import type { CorrelatorState } from './correlate.js';
@@ -29,6 +30,8 @@ export interface Revision {
   /** each guest's in the order of the aligned clocks, as they are known by now */
   timeline: TimelineEntry[];
   /** ids of what was said before and is not said any more; of timeline entries see `timelineId` */
+  /** calls that were found to be of guests whose events of that time had been let go */
+  late: { event: EventOf<'RelabelObserved'>; guest: GuestRef }[];
   gone: { migrations: string[]; relabels: string[]; findings: string[]; timeline: string[] };
 }
 
@@ -53,6 +56,7 @@ function reviseCluster(cluster: Cluster): Revision | null {
     relabels: [],
     findings: [],
     timeline: [],
+    late: [],
     gone: { migrations: [], relabels: [], findings: [], timeline: [] },
   };
   const touched = new Set<FileCall>();
@@ -64,7 +68,9 @@ function reviseCluster(cluster: Cluster): Revision | null {
       guests.map(({ bounds }) => bounds),
     );
   const offsets = alignClocks(cluster.hostNames(), cluster.clocks.together);
-  for (const { family, guests } of judged) tell(family, guests, offsets, revision, touched);
+  const { isRevised } = cluster;
+  cluster.isRevised = true;
+  for (const { family, guests } of judged) tell(family, guests, offsets, revision, touched, isRevised);
   for (const call of [...touched].sort(compareCalls)) tellCall(call, revision);
   return revision;
 }
@@ -75,6 +81,7 @@ function tell(
   offsets: ReadonlyMap<string, number>,
   revision: Revision,
   touched: Set<FileCall>,
+  isRevised: boolean,
 ): void {
   const former = family.told;
   const told = nothingTold();
@@ -84,6 +91,10 @@ function tell(
     const events = new Set(guest.timeline.map(({ entry }) => entry.event));
     told.timeline.set(guest.key, { guest: guest.ref, events });
     addTo(revision, guest, offsets);
+    for (const call of guest.over) {
+      if (!call.isOver && isRevised) revision.late.push({ event: call.event, guest: guest.ref });
+      call.isOver = true;
+    }
   }
   const { gone } = revision;
   for (const kind of ['migrations', 'findings'] as const)

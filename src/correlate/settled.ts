@@ -1,4 +1,5 @@
 import type { Event } from '../events/event.js';
+import { linkages } from './chains.js';
 import type { Cluster } from './cluster.js';
 import { compareEntries, type Entry } from './entry.js';
 import type { Family } from './family.js';
@@ -8,7 +9,7 @@ import { GuestNames } from './guest-names.js';
 import { readGuestRecord } from './guest-record.js';
 import type { HostRecord } from './host-record.js';
 import { type ImageUse, imagesOf } from './images.js';
-import { BEFORE, type GuestRecord } from './incarnation.js';
+import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import { isByLibvirt, isGivenBackBy } from './judge.js';
 import { type Evidence, positionsByGuest } from './judge-family.js';
 import { localState } from './local-state.js';
@@ -43,6 +44,8 @@ export interface Proposal {
   guests: ReadonlySet<string> | null;
   /** what is left of those it concerns; null where the rest says the same */
   remains: GuestRemains | null;
+  /** relabels of files that no guest is known to use: they go back to wait for one */
+  areUnclaimed?: true;
 }
 
 export function settledIn(cluster: Cluster, horizon: Horizon): Proposal[] {
@@ -78,7 +81,12 @@ export function settledIn(cluster: Cluster, horizon: Horizon): Proposal[] {
   }
   const ofNobody = cluster.calls.filter(({ file, entry }) => file === null && isOld(entry));
   if (ofNobody.length > 0)
-    proposals.push({ events: ofNobody.map(({ event }) => event), guests: null, remains: null });
+    proposals.push({
+      events: ofNobody.map(({ event }) => event),
+      guests: new Set(),
+      remains: null,
+      areUnclaimed: true,
+    });
   for (const log of cluster.hosts.values()) {
     const superseded = [...supersededLists(log.common, isOld), ...supersededFacts(log.factEntries, isOld)];
     if (superseded.length > 0)
@@ -175,7 +183,7 @@ function pastOf(
   const isWhole = kept === 0;
   const ways = shared.of.get(family) ?? [];
   if (isWhole && ways.some(({ way }) => (shared.counts.get(way) ?? 0) <= ALIKE_KEPT)) return null;
-  if (!isWhole && !statesImagesWithout(family, entries, lives)) return null;
+  if (!isWhole && (!isOrderCertain(lives) || !statesImagesWithout(family, entries, lives))) return null;
   const sharedKeys = new Set(ways.map(({ key }) => key));
   for (const call of calls) {
     if (call.file !== null && isShared(call, sharedKeys, evidence)) continue;
@@ -266,6 +274,14 @@ function hasEnded(
   return true;
 }
 
+/** Where a guest can have gone several ways, fewer are left without its past, and too much would be proved. */
+function isOrderCertain({ records, guests }: Lives): boolean {
+  return [...guests.values()].every((byHost) => {
+    const { all, exhausted } = linkages([...byHost.values()], records);
+    return all.length === 1 && !exhausted;
+  });
+}
+
 /** The same images are known without these entries. */
 function statesImagesWithout(family: Family, entries: ReadonlySet<Entry>, { names }: Lives): boolean {
   const usesOf = (isKept: (entry: Entry) => boolean) => {
@@ -307,9 +323,28 @@ function remainsOf(
     until_us,
     settled_us: Object.fromEntries(horizon.until_us),
     files: [...files.keysOf(family)],
+    ownedOn: ownedOn(entries, lives),
     gaveBack: gone.some((call) => wasGivenBack(call, files.fileOf(call).uses, lives)),
   };
   return joined([remains, ...cluster.remains.ofFamily(family)]);
+}
+
+/** Where guests were owned by what is let go, and nothing that is kept continues it. */
+function ownedOn(entries: ReadonlySet<Entry>, { records, guests }: Lives): string[] {
+  const gone = new Set([...entries].map(({ event }) => event.id));
+  const isGone = ({ host, ended }: Incarnation) => {
+    const event = ended === null ? undefined : (records.get(host) as HostRecord).events[ended];
+    return event !== undefined && gone.has(event.id);
+  };
+  const hosts = new Set<string>();
+  for (const byHost of guests.values()) {
+    const [linkage] = linkages([...byHost.values()], records).all;
+    const going = new Set((linkage?.chains ?? []).filter((chain) => !chain.every(isGone)).flat());
+    for (const { incarnations } of byHost.values())
+      for (const each of incarnations)
+        if (each.owns !== null && isGone(each) && !going.has(each)) hosts.add(each.host);
+  }
+  return [...hosts];
 }
 
 function wasGivenBack(

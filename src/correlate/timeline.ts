@@ -96,9 +96,13 @@ export function witnessLines(event: Event): ByteText[] {
 }
 
 function describe(event: Event, judgement: Judgement | undefined, view: GuestView): string | null {
+  if (event.kind !== 'RelabelObserved') return eventText(event);
+  return judgement ? relabelText(event, judgement, view) : null;
+}
+
+/** What an event says that is no relabel; null where a timeline does not show it. */
+export function eventText(event: Exclude<Event, { kind: 'RelabelObserved' }>): string | null {
   switch (event.kind) {
-    case 'RelabelObserved':
-      return judgement ? relabelText(event, judgement, view) : null;
     case 'GuestStarted':
       return event.body.success
         ? `QEMU started (${event.body.reason})${event.body.reason === 'migrated' ? ', waiting for the guest' : ''}`

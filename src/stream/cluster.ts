@@ -1,7 +1,7 @@
 import type { CorrelatorOptions } from '../correlate/correlate.js';
 import { expiredEntry, expiredRelabel } from '../correlate/expired.js';
 import { Remains } from '../correlate/remains.js';
-import { timelineId } from '../domain/report.js';
+import { type GuestRef, timelineId } from '../domain/report.js';
 import type { Output } from '../eventlog/port.js';
 import { encodeConclusion } from '../events/codec.js';
 import type { Event, EventOf } from '../events/event.js';
@@ -99,8 +99,8 @@ export class Cluster {
     for (const each of arrived) {
       const { event } = each;
       this.waiting.learn(event);
-      if (!this.#isInTime(event, late)) continue;
       if (event.kind === 'RelabelObserved') relabels.push(each);
+      else if (!this.#isInTime(event, late)) continue;
       else if (event.kind === 'Heartbeat') {
         if (!this.watermarks.take(event)) continue;
         moved.add(event.host);
@@ -110,17 +110,19 @@ export class Cluster {
         isChanged = true;
       }
     }
-    isChanged = this.#takeRelabels(relabels, outputs) || isChanged;
+    isChanged = this.#takeRelabels(relabels, outputs, late) || isChanged;
     const dropped = this.#dropExcess(outputs);
     for (const host of moved) {
       const watermark = this.watermarks.get(host);
       if (watermark !== null) outputs.push(watermarkState(this.name, host, watermark));
     }
-    sayings.push(...this.said.say(isChanged ? this.#judge.revise() : null, moved));
+    const judged = isChanged ? this.#judge.revise() : null;
+    sayings.push(...this.said.say(judged, moved));
+    for (const { event, guest } of judged?.late ?? []) late.push(this.#lateRelabel(event, guest));
     for (const { conclusion } of sayings) outputs.push(published(conclusion), saidState(conclusion));
     for (const { conclusion } of late) outputs.push(published(conclusion));
     const round = this.#settling.round(this.#judge, this.said, this.watermarks);
-    if (round !== null) this.#letGo(round, outputs);
+    if (round !== null) sayings.push(...this.#letGo(round, outputs));
     return { outputs, sayings: [...sayings, ...late], dropped, late: late.length, round };
   }
 
@@ -133,21 +135,31 @@ export class Cluster {
   #isInTime(event: Event, late: Saying[]): boolean {
     const expired = this.#judge.expired(event);
     if (expired === null) return true;
-    const { id, host, at: at_us } = event;
     const { guest, isKept } = expired;
     if (event.kind === 'RelabelObserved') {
-      late.push(this.said.late({ table: 'relabels', id, host, at_us, item: expiredRelabel(event, guest) }));
-    } else {
-      const item = expiredEntry(event, guest);
-      late.push(this.said.late({ table: 'timeline', id: timelineId(item), host, at_us, item }));
+      late.push(this.#lateRelabel(event, guest));
+      return isKept;
     }
+    const item = expiredEntry(event, guest);
+    const { host, at: at_us } = event;
+    if (item !== null)
+      late.push(this.said.late({ table: 'timeline', id: timelineId(item), host, at_us, item }));
     return isKept;
   }
 
-  #letGo({ judge, outputs }: Round, into: Output[]): void {
+  #lateRelabel(event: Relabel, guest: GuestRef): Saying {
+    const { id, host, at: at_us } = event;
+    return this.said.late({ table: 'relabels', id, host, at_us, item: expiredRelabel(event, guest) });
+  }
+
+  #letGo({ judge, outputs, sayings, unclaimed }: Round, into: Output[]): Saying[] {
     this.#judge = judge;
+    for (const relabel of unclaimed)
+      if (this.waiting.hold(relabel)) into.push(eventState('waiting', relabel));
     for (const [, { files }] of judge.remains.all()) this.waiting.learnFiles(files);
     for (const output of outputs) into.push(output);
+    for (const { conclusion } of sayings) into.push(published(conclusion), saidState(conclusion));
+    return sayings;
   }
 
   /** Guests that anything is known of. */
@@ -164,10 +176,12 @@ export class Cluster {
   }
 
   /** Those that matter are judged; the others wait until something tells that they do. */
-  #takeRelabels(arrived: readonly Arrived[], outputs: Output[]): boolean {
+  #takeRelabels(arrived: readonly Arrived[], outputs: Output[], late: Saying[]): boolean {
     let isChanged = false;
+    this.#judge.placeNew();
     for (const { event, bytes } of arrived) {
       const relabel = event as Relabel;
+      if (!this.#isInTime(relabel, late)) continue;
       const matters = this.waiting.matters(relabel);
       const isNew = matters ? this.#judge.take(relabel) : this.waiting.hold(relabel);
       if (isNew) outputs.push(eventState(matters ? 'event' : 'waiting', relabel, bytes));
@@ -175,7 +189,7 @@ export class Cluster {
     }
     for (const relabel of this.waiting.takeConcerned()) {
       outputs.push(forgotten(this.name, 'waiting', relabel.id));
-      if (!this.#judge.take(relabel)) continue;
+      if (!this.#isInTime(relabel, late) || !this.#judge.take(relabel)) continue;
       outputs.push(eventState('event', relabel));
       isChanged = true;
     }

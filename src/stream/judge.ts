@@ -7,7 +7,7 @@ import {
 } from '../correlate/correlate.js';
 import { namedBy, refOf } from '../correlate/expired.js';
 import { guestsNamedBy } from '../correlate/family.js';
-import { isSettled, Remains } from '../correlate/remains.js';
+import { type HostRemains, isSettled, Remains } from '../correlate/remains.js';
 import { type Revision, revise } from '../correlate/revise.js';
 import { type Horizon, type Proposal, settledIn } from '../correlate/settled.js';
 import { groupBy } from '../domain/group.js';
@@ -45,6 +45,8 @@ export interface Judged {
   items: JudgedItem[];
   /** what is not said any more, where it is not among `items` all the same */
   gone: { table: ConclusionTable; id: string }[];
+  /** relabels that turned out to be of guests whose events of that time had been let go */
+  late: Revision['late'];
   /** nothing was judged before, so all is; whatever else was ever said, is not said any more */
   isWhole: boolean;
 }
@@ -82,7 +84,7 @@ export class Judge {
 
   /** Ids of events that another has not. */
   missingIn(other: Judge): string[] {
-    return [...this.#state.entries.keys()].filter((id) => !other.#state.entries.has(id));
+    return [...this.#state.entries.keys()].filter((id) => !other.#state.entries.has(id)).sort();
   }
 
   /** What can be let go of, as far as can be told before it is tried. */
@@ -99,8 +101,14 @@ export class Judge {
     return judge;
   }
 
-  isHypervisor(host: string): boolean {
-    return this.#state.clusters.get(this.#cluster)?.hosts.get(host)?.facts.hypervisor ?? false;
+  /** What is to be left of a host when some more of its events are let go. */
+  hostRemains(host: string, letGo: number): HostRemains | undefined {
+    return this.#state.clusters.get(this.#cluster)?.hosts.get(host)?.remainsWithout(letGo);
+  }
+
+  /** Before relabels are asked about: what came with them may tell whose files they are of. */
+  placeNew(): void {
+    if (this.remains.size > 0) this.#state.clusters.get(this.#cluster)?.settle();
   }
 
   /**
@@ -113,10 +121,14 @@ export class Judge {
     if (event.kind === 'RelabelObserved') {
       const files = clusters.get(this.#cluster)?.files;
       const keys = files?.keysOfCall(event) ?? [];
-      const found = remains.ofFile(keys);
+      const users = [...(files?.usersOfKeys(keys) ?? [])];
+      const ofUsers = users.flatMap((family) => [...remains.ofFamily(family)]);
+      const ofFile = remains.ofFile(keys);
+      const found = ofUsers[0] ?? ofFile;
       if (found === null) return null;
-      if (isSettled([found], event.host, event.at)) return { guest: refOf(found), isKept: false };
-      return files?.isUsed(keys) ? null : { guest: refOf(found), isKept: true };
+      if (isSettled(ofFile === null ? ofUsers : [...ofUsers, ofFile], event.host, event.at))
+        return { guest: refOf(found), isKept: false };
+      return users.length > 0 ? null : { guest: refOf(found), isKept: true };
     }
     if (event.kind === 'GuestsListed') return null;
     for (const guest of guestsNamedBy(event))
@@ -151,9 +163,10 @@ export class Judge {
   }
 
   revise(): Judged {
-    const judged: Judged = { items: [], gone: [], isWhole: this.#isWhole };
+    const judged: Judged = { items: [], gone: [], late: [], isWhole: this.#isWhole };
     for (const revision of revise(this.#state)) {
       this.#places.learn(revision.timeline);
+      judged.late.push(...revision.late);
       addItems(judged.items, { ...revision, hosts: this.#reported(revision.hosts) }, this.#places);
       for (const table of ['migrations', 'relabels', 'findings', 'timeline'] as const)
         for (const id of revision.gone[table]) judged.gone.push({ table, id });
@@ -201,7 +214,7 @@ function streamIsRead(cluster: string, host: string, stream: Stream): EventOf<'H
 
 function addItems(
   into: JudgedItem[],
-  revision: Omit<Revision, 'gone' | 'cluster'>,
+  revision: Omit<Revision, 'gone' | 'late' | 'cluster'>,
   places: GuestPlaces,
 ): void {
   const orders = new TimelineOrder();

@@ -105,7 +105,10 @@ export class Processor implements PartitionHandler {
     this.#tally.letGo(round);
     if (events > 0) this.#options.logger.info({ cluster, events, bytes }, 'let go of settled events');
     if (remains > 0)
-      this.#options.logger.warn({ cluster, guests: remains }, 'forgot guests of which events had been let go');
+      this.#options.logger.warn(
+        { cluster, guests: remains },
+        'forgot guests of which events had been let go',
+      );
     if (isOverfull)
       this.#options.logger.warn(
         { cluster, bytes, state_bytes_max: this.#options.state_bytes_max },

@@ -34,8 +34,9 @@ export interface Saying {
   isFirst: boolean;
 }
 
-/** What is said of an item, or of none any more, without being published. */
+/** What is said of an item, or of none any more; only a saying is published. */
 export type Noted =
+  | { saying: Saying }
   | { said: Conclusion }
   | { forgotten: { table: ConclusionTable; id: string } };
 
@@ -132,17 +133,23 @@ export class Said {
    * is forgotten.
    */
   *settle({ items }: Judged): Iterable<Noted> {
-    const named = new Map<ConclusionTable, Set<string>>();
-    for (const item of items) {
-      getOrMake(named, item.table, () => new Set()).add(item.id);
+    const named = new Map<ConclusionTable, Set<string>>(CONCLUSION_TABLES.map((table) => [table, new Set()]));
+    for (const item of [...items].sort(byItem)) {
+      named.get(item.table)?.add(item.id);
+      if (this.#of(item.table).get(item.id)?.confirmed === false) {
+        const { saying } = this.#judgeItem(item);
+        if (saying !== null) yield { saying };
+        continue;
+      }
       const noted = this.#settleItem(item);
       if (noted !== null) yield { said: noted };
     }
     for (const table of CONCLUSION_TABLES) {
-      for (const [id, entry] of this.#of(table)) {
-        if (named.get(table)?.has(id)) continue;
+      const entries = this.#of(table);
+      for (const id of [...entries.keys()].filter((each) => !named.get(table)?.has(each)).sort()) {
+        const entry = entries.get(id) as Entry;
         this.#stopWaiting(entry);
-        this.#of(table).delete(id);
+        entries.delete(id);
         this.#forgotten = Math.max(this.#forgotten, entry.version, entry.revision);
         yield { forgotten: { table, id } };
       }
@@ -157,12 +164,10 @@ export class Said {
     const hosts = this.#hostList(item.hosts);
     const digest = digestOf(recordOf(item.item));
     this.#note(entry, item);
-    if (entry.item !== null) entry.item = { ...item, hosts: entry.hosts };
-    const mayMove = entry.confirmed !== false;
-    if (!entry.retracted && entry.digest === digest && (!mayMove || entry.hosts === hosts)) return null;
+    if (!entry.retracted && entry.digest === digest && entry.hosts === hosts) return null;
     entry.retracted = false;
     entry.digest = digest;
-    if (mayMove) entry.hosts = hosts;
+    entry.hosts = hosts;
     return this.#conclusion(table, id, entry, NO_ITEM);
   }
 
@@ -399,6 +404,12 @@ function openSeverity({ state, severity }: FindingReport): Severity | null {
 }
 
 function bySaying({ conclusion: a }: Saying, { conclusion: b }: Saying): number {
+  return byItem(a, b);
+}
+
+type Sorted = Pick<Conclusion, 'at_us' | 'table' | 'id'>;
+
+function byItem(a: Sorted, b: Sorted): number {
   if (a.at_us !== b.at_us) return a.at_us - b.at_us;
   if (a.table !== b.table) return a.table < b.table ? -1 : 1;
   return a.id < b.id ? -1 : 1;

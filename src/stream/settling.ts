@@ -3,8 +3,9 @@ import type { Proposal } from '../correlate/settled.js';
 import type { GuestRef } from '../domain/report.js';
 import type { Output } from '../eventlog/port.js';
 import type { Judge, Judged } from './judge.js';
-import type { Noted, Said } from './said.js';
+import type { Noted, Said, Saying } from './said.js';
 import { forgotten, remainsState, type Settled, saidState, settledState } from './state-records.js';
+import type { Relabel } from './waiting-relabels.js';
 import type { Watermarks } from './watermarks.js';
 
 /**
@@ -35,6 +36,9 @@ const REMAINS_SHARE = 0.125;
 export interface Round {
   judge: Judge;
   outputs: Output[];
+  sayings: Saying[];
+  /** relabels that are to wait until a guest uses their file */
+  unclaimed: readonly Relabel[];
   events: number;
   /** remains of guests for which there was no room either */
   remains: number;
@@ -71,20 +75,37 @@ export class Settling {
     if (!isTime && !isFull) return null;
     const before = judge;
     let after = judge;
+    const unclaimed: Relabel[] = [];
     for (let keep_us = keep_settled_us; ; keep_us = Math.max(keep_us / 2, KEEP_MIN_US)) {
-      after = this.#tried(after, said, watermarks, latest_us, keep_us) ?? after;
+      after = this.#tried(after, said, watermarks, latest_us, keep_us, unclaimed) ?? after;
       if (after.bytes <= state_bytes_max || keep_us <= KEEP_MIN_US) break;
     }
-    return this.#roundFrom(before, after, said, latest_us);
+    return { ...this.#roundFrom(before, after, said, latest_us), unclaimed };
   }
 
   #nothingLetGo(judge: Judge, settled: Settled): Round {
     const outputs = [settledState(this.#cluster, settled)];
-    return { judge, outputs, events: 0, remains: 0, bytes: judge.bytes, isOverfull: false };
+    return {
+      judge,
+      outputs,
+      sayings: [],
+      unclaimed: [],
+      events: 0,
+      remains: 0,
+      bytes: judge.bytes,
+      isOverfull: false,
+    };
   }
 
   /** A judge without what can be let go; null where that is nothing. */
-  #tried(judge: Judge, said: Said, watermarks: Watermarks, latest_us: number, keep_us: number): Judge | null {
+  #tried(
+    judge: Judge,
+    said: Said,
+    watermarks: Watermarks,
+    latest_us: number,
+    keep_us: number,
+    unclaimed: Relabel[],
+  ): Judge | null {
     const until_us = new Map<string, number>();
     for (const [host, { own_us }] of watermarks.all()) until_us.set(host, own_us - keep_us);
     const isSilent = (host: string) => latest_us - (watermarks.get(host)?.own_us ?? 0) > keep_us;
@@ -97,8 +118,13 @@ export class Settling {
       const without = withoutAll(judge, proposals);
       const differing = new Set<string>();
       for (const item of without.judged.items)
-        if (said.differs(item)) for (const name of namesOf((item.item as { guest: GuestRef }).guest)) differing.add(name);
-      if (differing.size === 0) return without.judge;
+        if (said.differs(item))
+          for (const name of namesOf((item.item as { guest: GuestRef }).guest)) differing.add(name);
+      if (differing.size === 0) {
+        for (const { events, areUnclaimed } of proposals)
+          if (areUnclaimed) unclaimed.push(...(events as Relabel[]));
+        return without.judge;
+      }
       const others = proposals.filter(
         ({ guests }) => guests === null || [...guests].every((guest) => !differing.has(guest)),
       );
@@ -107,27 +133,39 @@ export class Settling {
     return null;
   }
 
-  #roundFrom(before: Judge, after: Judge, said: Said, latest_us: number): Round {
+  #roundFrom(before: Judge, after: Judge, said: Said, latest_us: number): Omit<Round, 'unclaimed'> {
     const outputs: Output[] = [];
+    const sayings: Saying[] = [];
     const { state_bytes_max } = this.#options;
     let remains = 0;
     let judge = before;
     if (after !== before) {
       remains = dropRemains(after, state_bytes_max * REMAINS_SHARE);
-      judge = withoutAll(after, []).judge;
-      const judged = judge.revise();
+      const kept = withoutAll(after, []);
+      judge = kept.judge;
       for (const id of before.missingIn(judge)) outputs.push(forgotten(this.#cluster, 'event', id));
-      for (const noted of said.settle(judged)) outputs.push(this.#outputOf(noted));
+      for (const noted of said.settle(kept.judged)) {
+        if ('saying' in noted) sayings.push(noted.saying);
+        else outputs.push(this.#outputOf(noted));
+      }
       outputs.push(...this.#remainsOutputs(before.remains, judge.remains));
     }
     const hosts = Object.fromEntries(judge.remains.hosts);
     this.#last = { at_us: latest_us, bytes: judge.bytes, forgotten_version: said.forgottenVersion, hosts };
     outputs.push(settledState(this.#cluster, this.#last));
     const events = before.size - judge.size;
-    return { judge, outputs, events, remains, bytes: judge.bytes, isOverfull: judge.bytes > state_bytes_max };
+    return {
+      judge,
+      outputs,
+      sayings,
+      events,
+      remains,
+      bytes: judge.bytes,
+      isOverfull: judge.bytes > state_bytes_max,
+    };
   }
 
-  #outputOf(noted: Noted): Output {
+  #outputOf(noted: Exclude<Noted, { saying: Saying }>): Output {
     if ('said' in noted) return saidState(noted.said);
     return forgotten(this.#cluster, noted.forgotten.table, noted.forgotten.id);
   }
@@ -156,21 +194,21 @@ function withoutAll(judge: Judge, proposals: readonly Proposal[]): { judge: Judg
   const remains = new Remains();
   for (const [, each] of judge.remains.all()) remains.set(each);
   for (const [host, each] of judge.remains.hosts) remains.hosts.set(host, each);
-  for (const { events, remains: left } of proposals) {
-    for (const { id, host, at } of events) {
+  const counts = new Map<string, number>();
+  for (const { events, remains: left, areUnclaimed } of proposals) {
+    for (const { id, host } of events) {
       if (letGo.has(id)) continue;
       letGo.add(id);
-      const { events: count = 0, first_us = null } = remains.hosts.get(host) ?? {};
-      remains.hosts.set(host, {
-        events: count + 1,
-        first_us: Math.min(first_us ?? at, at),
-        isHypervisor: judge.isHypervisor(host),
-      });
+      if (!areUnclaimed) counts.set(host, (counts.get(host) ?? 0) + 1);
     }
     if (left === null) continue;
     const former = remains.ofFamily(left);
     for (const each of former) remains.delete(idOf(each));
     remains.set(joined([left, ...former]));
+  }
+  for (const [host, count] of counts) {
+    const left = judge.hostRemains(host, count);
+    if (left !== undefined) remains.hosts.set(host, left);
   }
   const without = judge.without(letGo, remains);
   return { judge: without, judged: without.revise() };

@@ -143,12 +143,12 @@ function readWatermark(key: string, value: Buffer): Watermark {
 
 function readRemains(key: string, value: Buffer): GuestRemains {
   const said = parsed(key, value.toString('utf8')) as Partial<GuestRemains> | null;
-  const { uuids, names, until_us, settled_us, files, gaveBack } = said ?? {};
-  const areLists = [uuids, names, files].every((each) => Array.isArray(each));
+  const { uuids, names, until_us, settled_us, files, gaveBack, ownedOn } = said ?? {};
+  const areLists = [uuids, names, files, ownedOn].every((each) => Array.isArray(each));
   const areTimes = [until_us, settled_us].every((each) => typeof each === 'object');
   if (!areLists || !areTimes || typeof gaveBack !== 'boolean')
     throw unreadable(key, 'nothing is left of a guest so');
-  return { uuids, names, until_us, settled_us, files, gaveBack } as GuestRemains;
+  return { uuids, names, until_us, settled_us, files, gaveBack, ownedOn } as GuestRemains;
 }
 
 function readSettled(key: string, value: Buffer): Settled {

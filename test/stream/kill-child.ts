@@ -19,7 +19,12 @@ const log = openLocalLog({
 });
 await correlateRole({
   log,
-  options: { correlator: {}, batch_events_max: Number(batch), keep_settled_us: 1e15, state_bytes_max: 2 ** 40 },
+  options: {
+    correlator: {},
+    batch_events_max: Number(batch),
+    keep_settled_us: 1e15,
+    state_bytes_max: 2 ** 40,
+  },
   metrics: createMetrics({ version: 'test', parts: ['correlate'] }),
   health: new Health(Date.now),
   logger: pino({ level: 'silent' }),
