@@ -1,5 +1,4 @@
-import type { ByteText } from '../domain/byte-text.js';
-import type { Event } from '../events/event.js';
+import type { Event, GuestLabelAssigned } from '../events/event.js';
 import { coversAny, coversUntil, type HostRecord, START_FOLLOWS_US } from './host-record.js';
 import { DENIED } from './impact.js';
 import { BEFORE, type Incarnation, newIncarnation, type Source, setLabels } from './incarnation.js';
@@ -83,7 +82,8 @@ export class IncarnationReader {
         if (NEEDS_A_RUNNING_GUEST.has(event.body.event)) this.working(position);
         break;
       case 'DaemonChanged':
-        this.open?.daemonRestarts.push(position);
+        if (event.body.daemon === 'host') this.hostStarted(position);
+        else this.open?.daemonRestarts.push(position);
         break;
       default:
         break; // the rest says nothing about a QEMU process
@@ -106,15 +106,13 @@ export class IncarnationReader {
     this.see(position);
   }
 
-  private label(
-    body: {
-      source: 'audit' | 'domain-xml' | 'guest-log';
-      model: string;
-      image_label: ByteText | null;
-      process_label: ByteText | null;
-    },
-    position: number,
-  ): void {
+  /** Whatever ran here ended with the machine, at some time before. */
+  private hostStarted(position: number): void {
+    this.absentAt = position;
+    this.close(position, 'host restarted', true);
+  }
+
+  private label(body: GuestLabelAssigned, position: number): void {
     if (body.source === 'domain-xml') {
       // the XML of a running guest; an inactive one has no labels
       const current = this.open ?? this.beginUnseen(true, position);

@@ -290,9 +290,9 @@ export interface RelabelIntended {
   thread_id: number | null;
 }
 
-/** A daemon that the records depend on came or went. */
+/** A daemon that the records depend on, or the host, came or went. */
 export interface DaemonChanged {
-  /** libvirtd, virtqemud, auditd */
+  /** libvirtd, virtqemud, auditd; host when the machine itself started */
   daemon: string;
   change: 'started' | 'stopped' | 'failed';
 }

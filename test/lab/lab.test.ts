@@ -9,6 +9,7 @@ import { CAPTURES } from './stories/captures.js';
 import { FAILURES } from './stories/failures.js';
 import { FOREIGN } from './stories/foreign.js';
 import { HOSTS } from './stories/hosts.js';
+import { JOBS } from './stories/jobs.js';
 import { LOST_RECORDS } from './stories/lost-records.js';
 import { MOVES } from './stories/moves.js';
 import { NAMES } from './stories/names.js';
@@ -25,6 +26,7 @@ const ALL = {
   ...FAILURES,
   ...FOREIGN,
   ...HOSTS,
+  ...JOBS,
   ...LOST_RECORDS,
   ...MOVES,
   ...NAMES,

@@ -81,18 +81,19 @@ export class Lab extends LabWorld {
       ]);
   }
 
-  boot(guest: LabGuest, host: string): void {
+  /** @param from `restored`: from a saved state */
+  boot(guest: LabGuest, host: string, from: 'booted' | 'restored' = 'booted'): void {
     const machine = this.host(host);
     this.label(guest, host);
     this.wait(2500);
     this.disks(guest, host);
-    machine.audit([controlRecord('start', 'booted', guest, machine.newPid(), machine.daemon)]);
+    machine.audit([controlRecord('start', from, guest, machine.newPid(), machine.daemon)]);
     guest.runsOn.add(host);
     guest.processOn.add(host);
     machine.monitor(guest.name, 'RESUME');
     this.wait(8);
-    machine.lifecycle(guest.name, 'Resumed Unpaused');
-    machine.lifecycle(guest.name, 'Started Booted');
+    machine.lifecycle(guest.name, from === 'booted' ? 'Resumed Unpaused' : 'Started Restored');
+    machine.lifecycle(guest.name, from === 'booted' ? 'Started Booted' : 'Resumed Snapshot');
   }
 
   /** A plain start whose QEMU dies: libvirt restores as if no migration were under way. */

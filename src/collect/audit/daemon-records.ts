@@ -9,6 +9,9 @@ import { plainText } from './values.js';
 /** Units whose coming and going changes what libvirt does with labels. */
 const LABELLING_UNITS: ReadonlySet<string> = new Set(['libvirtd', 'virtqemud']);
 
+/** SYSTEM_BOOT, which systemd writes once at each start of the machine. */
+export const HOST_STARTED: DaemonChanged = { daemon: 'host', change: 'started' };
+
 /** SERVICE_START and SERVICE_STOP, as systemd writes them. */
 export function serviceChange(record: UserRecord, type: RecordType): DaemonChanged | null {
   const unit = record.fields.get('unit')?.replace(/\.service$/, '');

@@ -8,7 +8,7 @@ import { Assembler, type AssemblySink, EVENT_TIMEOUT_MS } from './assembler.js';
 import { AvcPairs } from './avc-pairs.js';
 import { type AvcRecord, readAvc } from './avc-record.js';
 import { ascii, matches } from './bytes.js';
-import { auditdChange, configurationGap, readFields, serviceChange } from './daemon-records.js';
+import { auditdChange, configurationGap, HOST_STARTED, readFields, serviceChange } from './daemon-records.js';
 import { Emitter, type Stamp } from './emitter.js';
 import { ForeignRuns } from './foreign-runs.js';
 import { LineHeader } from './line-header.js';
@@ -275,6 +275,9 @@ export class RecordRouter implements LineSink, AssemblySink {
         return;
       case RecordType.VIRT_RESOURCE:
         this.#emitLine('ImageAssigned', virtResource(record, header.serial), header, bytes, start, end);
+        return;
+      case RecordType.SYSTEM_BOOT:
+        this.#emitLine('DaemonChanged', HOST_STARTED, header, bytes, start, end);
         return;
       default:
         this.#emitLine('DaemonChanged', serviceChange(record, header.type), header, bytes, start, end);

@@ -18,11 +18,12 @@ export const RecordType = {
   VIRT_MACHINE_ID: 10,
   SERVICE_START: 11,
   SERVICE_STOP: 12,
-  CONFIG_CHANGE: 13,
-  DAEMON_START: 14,
-  DAEMON_END: 15,
-  DAEMON_ABORT: 16,
-  DAEMON_OTHER: 17,
+  SYSTEM_BOOT: 13,
+  CONFIG_CHANGE: 14,
+  DAEMON_START: 15,
+  DAEMON_END: 16,
+  DAEMON_ABORT: 17,
+  DAEMON_OTHER: 18,
 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
@@ -50,10 +51,12 @@ const W_CONF = wordOf('CONF');
 const W_VIRT = wordOf('VIRT');
 const W_SERV = wordOf('SERV');
 const W_DAEM = wordOf('DAEM');
+const W_SYST = wordOf('SYST');
 const LETTER_E = 0x45;
 
 const URINGOP = nameOf('URINGOP');
 const CONFIG_CHANGE = nameOf('CONFIG_CHANGE');
+const SYSTEM_BOOT = nameOf('SYSTEM_BOOT');
 const VIRT = [nameOf('VIRT_CONTROL'), nameOf('VIRT_RESOURCE'), nameOf('VIRT_MACHINE_ID')];
 const SERVICE = [nameOf('SERVICE_START'), nameOf('SERVICE_STOP')];
 const DAEMON_OF_NOTE = [nameOf('DAEMON_START'), nameOf('DAEMON_END'), nameOf('DAEMON_ABORT')];
@@ -63,6 +66,7 @@ const DAEMON = ascii('DAEMON_');
 const UNKNOWN = ascii('UNKNOWN[');
 const NUMBER_LENGTH = 4;
 const OF_NUMBER: ReadonlyMap<number, RecordType> = new Map([
+  [1127, RecordType.SYSTEM_BOOT],
   [1130, RecordType.SERVICE_START],
   [1131, RecordType.SERVICE_STOP],
   [1200, RecordType.DAEMON_START],
@@ -113,6 +117,8 @@ export class TypeName {
         return this.#is(URINGOP, bytes, at, limit);
       case W_CONF:
         return this.#is(CONFIG_CHANGE, bytes, at, limit);
+      case W_SYST:
+        return this.#is(SYSTEM_BOOT, bytes, at, limit);
       case W_VIRT:
         return this.#isOneOf(VIRT, bytes, at, limit);
       case W_SERV:
