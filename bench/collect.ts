@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import {
   appendFileSync,
   closeSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -18,11 +19,13 @@ import type { NewRecord } from '../src/eventlog/port.js';
 import { encodeEvent } from '../src/events/codec.js';
 import type { Event } from '../src/events/event.js';
 import { writeAuditLog } from './audit-logs.js';
+import { BuiltProgram } from './built-program.js';
 import { megabytes } from './measure.js';
 
 /**
  * What collecting costs: an audit log from its file into the event log, with what each step of it costs alone in the
- * same run; a log that grows at a steady rate, from the line written to the event durable; and a log that rests.
+ * same run; a log that grows at a steady rate, from the line written to the event durable; a log that rests; and what the
+ * whole program takes for both.
  * Usage: npm run build && node --import tsx bench/collect.ts [MB] [seconds]
  */
 const LOG_BYTES = Number(process.argv[2] ?? 100) * 1e6;
@@ -143,19 +146,23 @@ function eventWriter(path: string): (count: number) => void {
   };
 }
 
-async function steady(directory: string): Promise<void> {
-  const path = join(directory, 'audit.log');
-  writeFileSync(path, '');
-  const { child, result } = start(directory, 'steady');
-  const write = eventWriter(path);
+async function grow(write: (count: number) => void, seconds: number): Promise<void> {
   const from = Date.now();
   let written = 0;
-  while (Date.now() - from < (SECONDS + WARM_UP_S) * 1000) {
+  while (Date.now() - from < seconds * 1000) {
     const due = Math.floor(((Date.now() - from) * RATE) / 1000);
     if (due > written) write(due - written);
     written = due;
     await sleep(WRITE_EVERY_MS);
   }
+}
+
+async function steady(directory: string): Promise<void> {
+  const path = join(directory, 'audit.log');
+  writeFileSync(path, '');
+  const { child, result } = start(directory, 'steady');
+  const write = eventWriter(path);
+  await grow(write, SECONDS + WARM_UP_S);
   child.kill('SIGTERM');
   const own = await result;
   console.log(`\na log that grows by ${RATE} events/s, for ${own.seconds.toFixed(0)} s`);
@@ -182,7 +189,38 @@ async function resting(directory: string): Promise<void> {
   );
 }
 
-for (const part of [(at: string) => drain(at, 100), (at: string) => drain(at, 1), steady, resting]) {
+/** As deploy/systemd/migration-audit-collect.service starts it. */
+const NODE_OPTIONS = '--max-semi-space-size=1';
+
+/** The whole of `collect`, with everything around its source. */
+async function program(directory: string): Promise<void> {
+  mkdirSync(join(directory, 'qemu'));
+  const path = join(directory, 'audit.log');
+  writeFileSync(path, '');
+  const write = eventWriter(path);
+  write(100);
+  const own = new BuiltProgram('collect', directory, NODE_OPTIONS);
+  try {
+    await sleep(1000 * WARM_UP_S);
+    let cpu_s = own.cpu_s();
+    await sleep(1000 * SECONDS);
+    const say = (what: string, more: string) =>
+      console.log(
+        `  ${what}: ${((100 * (own.cpu_s() - cpu_s)) / SECONDS).toFixed(2)} % of a core, ` +
+          `${megabytes(own.rss_bytes())} MB, ${megabytes(own.rss_bytes('RssAnon'))} MB of it in no file${more}`,
+      );
+    console.log(`\ncollect, the built program with NODE_OPTIONS=${NODE_OPTIONS}`);
+    say('at rest', '');
+    await grow(write, WARM_UP_S);
+    cpu_s = own.cpu_s();
+    await grow(write, SECONDS);
+    say(`${RATE} events/s`, `, ${megabytes(own.rss_bytes('VmHWM'))} MB at most`);
+  } finally {
+    await own.end();
+  }
+}
+
+for (const part of [(at: string) => drain(at, 100), (at: string) => drain(at, 1), steady, resting, program]) {
   const directory = mkdtempSync(join(tmpdir(), 'collect-'));
   try {
     await part(directory);

@@ -20,7 +20,7 @@ export interface OutboxLimits {
   /** what one append takes, unless a single parcel is more */
   batch_records_max: number;
   batch_bytes_max: number;
-  /** each append is an fsync, so it waits this long for company */
+  /** between the beginnings of two appends that are not full: each is an fsync, and waits for company so long */
   linger_ms: number;
   /** between two attempts while the log refuses: doubled from the first to the last */
   retry_ms: readonly [first: number, last: number];
@@ -55,6 +55,8 @@ export class Outbox {
   readonly #limits: OutboxLimits;
   #waiting: Parcel[] = [];
   #waitingBytes = 0;
+  /** when the last append began, ms */
+  #appended_ms = Number.NEGATIVE_INFINITY;
   #arrived: (() => void) | null = null;
   #room: (() => void)[] = [];
   readonly #closing = new AbortController();
@@ -113,6 +115,7 @@ export class Outbox {
         }
         if (!hasEnded && !this.#isBatchFull()) await this.#linger();
         const batch = this.#nextBatch();
+        this.#appended_ms = performance.now();
         if (!(await this.#append(batch)))
           return [...batch, ...this.#waiting].reduce((sum, { records }) => sum + records.length, 0);
       }
@@ -129,7 +132,8 @@ export class Outbox {
   }
 
   async #linger(): Promise<void> {
-    await pause(this.#limits.linger_ms, this.#closing.signal);
+    const left_ms = this.#appended_ms + this.#limits.linger_ms - performance.now();
+    if (left_ms > 0) await pause(left_ms, this.#closing.signal);
   }
 
   #nextBatch(): Parcel[] {
