@@ -134,7 +134,8 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (!isByLibvirt(body) && wasDropped(call, owners, custody, use, context)) {
     return undetermined(known, 'detached-image', imageList(call));
   }
-  if (call.match === 'name') return undetermined(known, 'file-unknown', fileIdentity(call));
+  if (call.match === 'name' || isNamedAsAnothers(call, custody.guest))
+    return undetermined(known, 'file-unknown', fileIdentity(call));
   const already = alreadySo(call, custody.guest, context);
   if (already === 'same') return clean({ ...known, effect: 'unchanged' }, 'already-so');
   if (already === 'unknown') {
@@ -277,6 +278,15 @@ function contextUnchanged(call: RelabelObserved): boolean {
     call.attribute_confidence === 'certain' &&
     effectOf(call) === 'unchanged'
   );
+}
+
+/**
+ * The name is that of another guest's image, and only the inode is this guest's: a file server gives the number of a
+ * deleted file to the next one, and no record tells when.
+ */
+function isNamedAsAnothers({ event: { body }, file }: ImageCall, guest: string): boolean {
+  const named = file.uses.filter((use) => use.path === body.path);
+  return named.length > 0 && named.every((use) => use.guest !== guest);
 }
 
 /** Labels and owners decide access; a mode does too, but libvirt never sets one; other attributes never do. */
