@@ -99,7 +99,12 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
     const ref = names.ref(key);
     const judgements: Judgement[] = [];
     const relabels: GuestConclusions['relabels'] = [];
-    const context = { records, callsOnFile: (file: ImageFile) => fleet.callsOnFile(file.id), given };
+    const context = {
+      records,
+      callsOnFile: (file: ImageFile) => fleet.callsOnFile(file.id),
+      given,
+      storages,
+    };
     for (const [index, call] of imageCalls.entries()) {
       const fileCall = calls[index] as FileCall;
       const isImage = call.file.uses.some((use) => use.guest === key);

@@ -31,6 +31,9 @@ import {
   useOf,
 } from './need.js';
 
+import { mayBeAnotherFile } from './other-file.js';
+import type { StorageMap } from './storage.js';
+
 /** What a call means for one of the guests that use the file. */
 export interface Judgement {
   call: ImageCall;
@@ -55,6 +58,7 @@ export interface JudgeContext {
   /** every call on the same file, for what came before */
   callsOnFile: (file: ImageFile) => readonly ImageCall[];
   given: GivenLabels;
+  storages: StorageMap;
 }
 
 /** What a verdict is given on. */
@@ -134,7 +138,11 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (!isByLibvirt(body) && wasDropped(call, owners, custody, use, context)) {
     return undetermined(known, 'detached-image', imageList(call));
   }
-  if (call.match === 'name' || isNamedAsAnothers(call, custody.guest))
+  if (
+    call.match === 'name' ||
+    isNamedAsAnothers(call, custody.guest) ||
+    isElsewhere(call, custody, owners, context)
+  )
     return undetermined(known, 'file-unknown', fileIdentity(call));
   const already = alreadySo(call, custody.guest, context);
   if (already === 'same') return clean({ ...known, effect: 'unchanged' }, 'already-so');
@@ -287,6 +295,15 @@ function contextUnchanged(call: RelabelObserved): boolean {
 function isNamedAsAnothers({ event: { body }, file }: ImageCall, guest: string): boolean {
   const named = file.uses.filter((use) => use.path === body.path);
   return named.length > 0 && named.every((use) => use.guest !== guest);
+}
+
+function isElsewhere(
+  call: ImageCall,
+  { guest }: GuestCustody,
+  owners: readonly Incarnation[],
+  { storages, callsOnFile }: JudgeContext,
+): boolean {
+  return mayBeAnotherFile(call, guest, owners, storages, callsOnFile(call.file));
 }
 
 /** Labels and owners decide access; a mode does too, but libvirt never sets one; other attributes never do. */
