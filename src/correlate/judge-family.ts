@@ -115,7 +115,12 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
     const judgements: Judgement[] = [];
     const relabels: GuestConclusions['relabels'] = [];
     const over: FileCall[] = [];
-    const context = { records, callsOnFile: (file: ImageFile) => fleet.callsOnFile(file.id), given };
+    const context = {
+      records,
+      callsOnFile: (file: ImageFile) => fleet.callsOnFile(file.id),
+      given,
+      storages,
+    };
     for (const [index, call] of imageCalls.entries()) {
       const fileCall = calls[index] as FileCall;
       const isImage = call.file.uses.some((use) => use.guest === key);

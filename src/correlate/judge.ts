@@ -31,6 +31,9 @@ import {
   useOf,
 } from './need.js';
 
+import { mayBeAnotherFile } from './other-file.js';
+import type { StorageMap } from './storage.js';
+
 /** What a call means for one of the guests that use the file. */
 export interface Judgement {
   call: ImageCall;
@@ -57,6 +60,7 @@ export interface JudgeContext {
   /** every call on the same file, for what came before */
   callsOnFile: (file: ImageFile) => readonly ImageCall[];
   given: GivenLabels;
+  storages: StorageMap;
 }
 
 /** What a verdict is given on. */
@@ -138,7 +142,12 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   if (!isByLibvirt(body) && wasDropped(call, owners, custody, use, context)) {
     return undetermined(known, 'detached-image', imageList(call));
   }
-  if (call.match === 'name') return undetermined(known, 'file-unknown', fileIdentity(call));
+  if (
+    call.match === 'name' ||
+    isNamedAsAnothers(call, custody.guest) ||
+    isElsewhere(call, custody, owners, context)
+  )
+    return undetermined(known, 'file-unknown', fileIdentity(call));
   const already = alreadySo(call, custody.guest, context);
   if (already === 'same') return clean({ ...known, effect: 'unchanged' }, 'already-so');
   if (already === 'unknown') {
@@ -289,6 +298,24 @@ function contextUnchanged(call: RelabelObserved): boolean {
     call.attribute_confidence === 'certain' &&
     effectOf(call) === 'unchanged'
   );
+}
+
+/**
+ * The name is that of another guest's image, and only the inode is this guest's: a file server gives the number of a
+ * deleted file to the next one, and no record tells when.
+ */
+function isNamedAsAnothers({ event: { body }, file }: ImageCall, guest: string): boolean {
+  const named = file.uses.filter((use) => use.path === body.path);
+  return named.length > 0 && named.every((use) => use.guest !== guest);
+}
+
+function isElsewhere(
+  call: ImageCall,
+  { guest }: GuestCustody,
+  owners: readonly Incarnation[],
+  { storages, callsOnFile }: JudgeContext,
+): boolean {
+  return mayBeAnotherFile(call, guest, owners, storages, callsOnFile(call.file));
 }
 
 /** Labels and owners decide access; a mode does too, but libvirt never sets one; other attributes never do. */

@@ -17,13 +17,15 @@ export function readDomainXml(snapshot: Snapshot): Event[] {
   };
   const { images, chainsEnd } = collectImages(domain);
   const withLabels = applyGuestWideRelabel(images, domain);
+  // a volume of a pool is a file of which the definition does not say where it lies
+  const hasUnnamedFile = images.some(({ source, path }) => source === 'volume' && path === null);
   return [
     snapshot.event('ImageAssigned', {
       serial: null,
       source: 'domain-xml',
       guest,
       reason: 'snapshot-of-state',
-      complete: domain.attribute('id') !== null || chainsEnd,
+      complete: (domain.attribute('id') !== null || chainsEnd) && !hasUnnamedFile,
       images: withLabels,
       replaces: null,
     }),

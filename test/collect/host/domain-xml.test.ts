@@ -90,6 +90,19 @@ describe('domain XML', () => {
     expect(imagesOf(disk(inner, attributes))).toMatchObject([{ role: 'disk', source, path }]);
   });
 
+  it('is no complete list where a disk is a volume of a pool', () => {
+    const listOf = (inner: string, attributes: string) =>
+      bodies(domain(disk(inner, attributes)), 'ImageAssigned')[0]?.complete;
+    expect(listOf("<source file='/a'/>", "type='file'")).toBe(true);
+    expect(listOf("<source pool='p' volume='v'/>", "type='volume'")).toBe(false);
+  });
+
+  it('reads what libvirt keeps in /etc/libvirt/qemu, with its warning on top', () => {
+    const warning = '<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE\n-->\n\n';
+    const kept = snapshot('domain-vm1.xml', `${warning}<domain type='kvm'><name>vm1</name></domain>\n`);
+    expect(bodies(kept, 'ImageAssigned')[0]?.guest.name).toBe('vm1');
+  });
+
   it('lists firmware, variables and files for direct boot', () => {
     const images = imagesOf(`<os>
       <loader readonly='yes' type='pflash'>/fw/CODE.fd</loader><nvram template='/fw/VARS.fd'>/nv/vm1.fd</nvram>

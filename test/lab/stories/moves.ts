@@ -2,11 +2,45 @@ import type { LabFile, LabGuest } from '../guest.js';
 import type { LabHost } from '../host.js';
 import type { Lab } from '../lab.js';
 import { diskRecord } from '../records.js';
-import { admin, top } from '../steps.js';
+import { admin, disk, top } from '../steps.js';
 import { ROOT, type Stories, story, withVm1 } from '../story.js';
 
 /** Guests that start, move, stop and change without anybody else’s doing. */
 export const MOVES: Stories = {
+  'an inode number given to another guest’s image, and the first guest made anew': story({}, (lab) => {
+    const first = lab.file('vm1.raw');
+    const vm1 = lab.guest('vm1', [[first]], null, 'hosta');
+    lab.wait(4000);
+    lab.boot(vm1, 'hosta');
+    lab.wait(4000);
+    lab.stop(vm1, 'hosta', 'destroyed');
+    lab.wait(4000);
+    // the file server gives the number of a deleted file to the next one
+    const vm2 = lab.guest('vm2', [[lab.file('vm2.raw', { inode: first.inode })]], null, 'hostb');
+    vm1.disks = [disk(lab.file('vm1.raw'))];
+    lab.boot(vm1, 'hosta');
+    lab.boot(vm2, 'hostb');
+    lab.wait(4000);
+    lab.stop(vm2, 'hostb', 'destroyed');
+    lab.wait(4000);
+    // two images of two guests have one inode: which of them had it when is in no record
+    return { doubted: 2 };
+  }),
+
+  'an inode number given to another guest’s image, while the first guest goes on': withVm1({}, (lab, vm1) => {
+    snapshot(lab, vm1, 'hosta', 'vm1.s1');
+    const { inode } = top(vm1);
+    lab.wait(4000);
+    commit(lab, vm1, 'hosta');
+    lab.wait(4000);
+    const vm2 = lab.guest('vm2', [[lab.file('vm2.raw', { inode })]], null, 'hostb');
+    lab.boot(vm2, 'hostb');
+    lab.wait(4000);
+    lab.stop(vm2, 'hostb', 'destroyed');
+    lab.wait(4000);
+    return { doubted: 2 };
+  }),
+
   'ping-pong with a mismatched host, raw': story({ hosts: { hostb: ROOT } }, (lab) => {
     const vm1 = lab.guest('vm1', [[lab.file('vm1.raw')]]);
     lab.wait(4000);

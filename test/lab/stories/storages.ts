@@ -20,6 +20,12 @@ const CEPH: LabOptions['storages'] = [
     sourceOn: { hostb: '10.77.0.32:6789,10.77.0.31:6789:/volumes/images' },
   },
 ];
+const TWO_SERVERS: LabOptions['storages'] = [
+  { name: 'pool', fs_type: 'nfs4', source: 'nas1:/pool', sourceOn: { hostb: 'nas2:/vol/pool' } },
+];
+const TWO_NAMES: LabOptions['storages'] = [
+  { name: 'pool', fs_type: 'nfs4', source: 'nas1:/pool', sourceOn: { hostb: '10.77.0.40:/pool' } },
+];
 const VIRTIOFS: LabOptions['storages'] = [{ name: 'vfs', fs_type: 'virtiofs', source: 'images' }];
 const GLUSTER: LabOptions['storages'] = [
   { name: 'gv0', fs_type: 'fuse.glusterfs', source: 'gluster1:/gv0', sourceOn: { hostb: 'gluster2:gv0' } },
@@ -152,6 +158,46 @@ export const STORAGES: Stories = {
     lab.chown('hostb', top(vm1), 0, { by: admin(lab, 'hostb'), below: '/root' });
     lab.ioErrors(vm1, 'hosta', 2);
     remounted(lab, 'hostb');
+    return { unproved: 1 };
+  }),
+
+  'copied to another file server that is mounted at the same path; the old file is cleared away': story(
+    { storages: TWO_SERVERS },
+    (lab) => {
+      const old = lab.file('vm1.raw', { storage: 'pool' });
+      const copy = lab.file('vm1.raw', { storage: 'pool' });
+      const vm1 = lab.guest('vm1', [[old]]);
+      lab.wait(4000);
+      vm1.disks = [disk(copy)];
+      lab.incoming(vm1, 'hostb');
+      lab.copy(vm1, 'hosta');
+      lab.host('hosta').virsh('vm1', 'block-job', `Block Copy for ${lab.pathOn('hosta', old)} ready`);
+      lab.pauseForSwitchOver(vm1, 'hosta');
+      lab.takeOver(vm1, 'hosta', 'hostb');
+      lab.confirm(vm1, 'hosta', 'hostb');
+      lab.wait(4000);
+      lab.chown('hosta', old, 0, { by: admin(lab, 'hosta') });
+      lab.wait(4000);
+      return { doubted: 1 };
+    },
+  ),
+
+  'one file server under two names: the inode tells': story({ storages: TWO_NAMES }, (lab) => {
+    const vm1 = lab.guest('vm1', [[lab.file('vm1.raw', { storage: 'pool' })]]);
+    lab.wait(4000);
+    lab.chown('hosta', top(vm1), 64055, { by: admin(lab, 'hosta') });
+    lab.chown('hostb', top(vm1), 0, { by: admin(lab, 'hostb') });
+    lab.ioErrors(vm1, 'hosta', 2);
+    return { causes: ['foreign-program'] };
+  }),
+
+  'one file server under two names: no inode tells': story({ storages: TWO_NAMES }, (lab) => {
+    const vm1 = lab.guest('vm1', [[lab.file('vm1.raw', { storage: 'pool' })]]);
+    lab.wait(4000);
+    lab.migrate(vm1, 'hosta', 'hostb');
+    lab.wait(4000);
+    lab.chown('hosta', top(vm1), 0, { by: admin(lab, 'hosta') });
+    lab.ioErrors(vm1, 'hostb', 2);
     return { unproved: 1 };
   }),
 

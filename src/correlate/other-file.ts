@@ -1,0 +1,41 @@
+import { usablePath } from './file-keys.js';
+import type { ImageCall } from './image-call.js';
+import type { Incarnation } from './incarnation.js';
+import type { Storage, StorageMap, StoredFile } from './storage.js';
+
+/**
+ * Hosts often mount the storage of different file servers at one path, so that one path can be two files. Mounts name
+ * what is mounted: where those of the caller and of every owner name different places of NFS, and no inode is the same,
+ * it is another file, or one server under two names.
+ */
+export function mayBeAnotherFile(
+  call: ImageCall,
+  guest: string,
+  owners: readonly Incarnation[],
+  storages: StorageMap,
+  callsOnFile: readonly ImageCall[],
+): boolean {
+  const { storage, record, event } = call;
+  if (!isNfs(storage)) return false;
+  const { storagePath } = storages.locate(record.host, usablePath(event), event.body.dev);
+  const isSame = (place: StoredFile) =>
+    place.storage?.key === storage.key ||
+    (place.storage?.pathSpace === storage.pathSpace && place.storagePath === storagePath);
+  const places = owners.map((owner) =>
+    call.file.uses
+      .filter((use) => use.guest === guest && use.host === owner.host)
+      .map((use) => storages.locate(use.host, use.path, null)),
+  );
+  const areOthers = places.every(
+    (of) => of.length > 0 && of.every((each) => isNfs(each.storage) && !isSame(each)),
+  );
+  if (owners.length === 0 || !areOthers) return false;
+  const keys = new Set(places.flat().map((each) => each.storage?.key));
+  return !callsOnFile.some(
+    (other) => keys.has(other.storage?.key) && other.event.body.inode === event.body.inode,
+  );
+}
+
+function isNfs(storage: Storage | null): storage is Storage {
+  return storage?.key.startsWith('nfs:') === true;
+}
