@@ -114,6 +114,11 @@ export class GuestCustody {
     return this.linkages.length > 1 || this.exhausted;
   }
 
+  /** No hole could make a take-over belong to another hand-over than to those it may be tied to. */
+  get areLinksSure(): boolean {
+    return (this.ownerships[0] as Ownership).where.areLinksSure;
+  }
+
   /** The guest was in the one incarnation before it was in the other, whichever way it went. */
   precedes(a: Incarnation, b: Incarnation): boolean {
     if (this.exhausted || a === b) return false;

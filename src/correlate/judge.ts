@@ -336,8 +336,8 @@ function answerFor(
   const answers = new Set(needs.map((need) => asksWhatIsNeeded(body, need, use)));
   const need = needs[0] ?? null;
   const certain = needs.length === 1 || new Set(needs.map((each) => JSON.stringify(each))).size === 1;
-  // where the clocks alone tell the order of the hand-overs, any owner on record may have been the one
-  if (custody.exhausted || (custody.ambiguous && answers.has('same'))) {
+  // where orders of the hand-overs were left out, any owner on record may have been the one
+  if (custody.exhausted || (custody.ambiguous && !custody.areLinksSure && answers.has('same'))) {
     for (const other of custody.allIncarnations) {
       if (other.owns === null || other.host === call.record.host) continue;
       answers.add(asksWhatIsNeeded(body, needOf(other, context.records.get(other.host) as HostRecord), use));

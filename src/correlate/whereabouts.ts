@@ -17,7 +17,7 @@ export class Whereabouts {
   /** no hole could hide a whole incarnation */
   private readonly areStartsSeen: boolean;
   /** nor a take-over, so that none can be of another hand-over than the one it is tied to */
-  private readonly areLinksSure: boolean;
+  readonly areLinksSure: boolean;
 
   constructor(
     linkage: Linkage,
