@@ -73,6 +73,13 @@ function undetermined(known: Known, reason: Reason, ...missing: MissingEvidence[
 /** Programs of libvirt that relabel on behalf of a guest. */
 const LIBVIRT_DAEMON = /\/(libvirtd|virtqemud|virtlxcd|virtstoraged)$/;
 
+/** libvirt's reconnect worker, which clears away what it finds dead after a restart of the daemon. */
+const RECONNECT_WORKER = /^init-/;
+
+export function isByReconnectWorker({ comm }: RelabelObserved): boolean {
+  return RECONNECT_WORKER.test(comm ?? '');
+}
+
 export function isByLibvirt(call: RelabelObserved): boolean {
   return call.exe !== null && LIBVIRT_DAEMON.test(call.exe);
 }
@@ -229,7 +236,10 @@ export function judgeUnlisted(
 
 function custodyAt({ record, position, event }: ImageCall, custody: GuestCustody, use: Use): Custody {
   const byLibvirt = isByLibvirt(event.body);
-  return custody.at(record.host, position, byLibvirt, byLibvirt && !use.readOnly);
+  return custody.at(record.host, position, byLibvirt, {
+    mayRestore: byLibvirt && !use.readOnly,
+    clearsAway: byLibvirt && isByReconnectWorker(event.body),
+  });
 }
 
 const usesByGuest = new WeakMap<ImageFile, Map<string, Use>>();
