@@ -1,6 +1,5 @@
 import { getOrMake } from '../domain/group.js';
 import { formatOwner, parseContext } from '../domain/label.js';
-import type { ImageRef, RelabelReport } from '../domain/report.js';
 import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
 import type { RelabelObserved } from '../events/event.js';
 import type { GuestCustody } from './custody.js';
@@ -19,6 +18,7 @@ import {
   labelAsked,
   labelNeeded,
   mounts,
+  orderMissing,
 } from './missing-evidence.js';
 import {
   type Answer,
@@ -149,13 +149,40 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
       'whether the file had this label already: the audit records that are missing, or those from before these';
     return undetermined(known, 'evidence-gap', auditRecords(call, what));
   }
+  const { local } = at;
+  const isSecond = local.state === 'owner' || local.state === 'starting';
+  if (isSecond && isDeniedByOthers(call, local.incarnation, owners, use, context)) {
+    return undetermined(known, 'order-unknown', orderMissing());
+  }
   return {
     ...known,
     effect: known.effect === 'unchanged' ? 'unknown' : known.effect,
     verdict: 'violation',
-    reason: at.local.state === 'owner' ? 'second-incarnation' : 'non-owner-relabel',
+    reason: local.state === 'owner' ? 'second-incarnation' : 'non-owner-relabel',
     missing: [],
   };
+}
+
+/**
+ * The owner was refused its image, and a call that is none of this incarnation's can be why: then nothing shows that
+ * the two ran at once.
+ */
+function isDeniedByOthers(
+  call: ImageCall,
+  { opened, ended }: Incarnation,
+  owners: readonly Incarnation[],
+  use: Use,
+  context: JudgeContext,
+): boolean {
+  return context.callsOnFile(call.file).some(({ event: { body }, record, position }) => {
+    const isOwn = record === call.record && opened <= position && (ended === null || position <= ended);
+    if (isOwn || body.success !== true || (!asksForOwner(body) && body.attribute !== 'security.selinux'))
+      return false;
+    return owners.some((owner) => {
+      const need = needOf(owner, context.records.get(owner.host) as HostRecord);
+      return asksWhatIsNeeded(body, need, use) !== 'same';
+    });
+  });
 }
 
 /**
@@ -427,52 +454,4 @@ function isLabelOfAnother(
 ): boolean {
   const asked = formatOwner({ uid: body.asked_uid, gid: body.asked_gid });
   return file.uses.some((use) => use.guest !== guest && context.given.to(use.guest).has(asked));
-}
-
-export function imageRef(call: ImageCall): ImageRef {
-  const { body } = call.event;
-  const named = body.path_quality === 'absolute' || body.path_quality === 'joined';
-  return {
-    path: named ? body.path : (call.file.path ?? body.path),
-    storage: call.storage?.key ?? null,
-    inode: body.inode,
-  };
-}
-
-export function relabelReport(judgement: Judgement, guest: RelabelReport['guest']): RelabelReport {
-  const { event } = judgement.call;
-  const { body } = event;
-  const statesLabel = body.before_uid !== null || body.before_context !== null;
-  return {
-    id: event.id,
-    host: event.host,
-    at_us: event.at,
-    serial: body.serial,
-    call: body.call,
-    success: body.success,
-    guest,
-    image: imageRef(judgement.call),
-    before: statesLabel
-      ? { uid: body.before_uid, gid: body.before_gid, mode: body.before_mode, context: body.before_context }
-      : null,
-    after: afterOf(body),
-    effect: judgement.effect,
-    owner: judgement.owner,
-    verdict: judgement.verdict,
-    reason: judgement.reason,
-    proof: judgement.proof,
-    missing: judgement.missing,
-    actor: { exe: body.exe, comm: body.comm, pid: body.pid, auid: body.auid },
-  };
-}
-
-function afterOf(body: RelabelObserved): RelabelReport['after'] {
-  if (body.success !== true) return null;
-  if (body.attribute !== null && body.asked_context === null) return null;
-  return {
-    uid: body.asked_uid ?? body.before_uid,
-    gid: body.asked_gid ?? body.before_gid,
-    mode: body.asked_mode ?? body.before_mode,
-    context: body.asked_context ?? body.before_context,
-  };
 }

@@ -44,6 +44,7 @@ export class Whereabouts {
    *
    * @param ranElsewhere the guest certainly ran somewhere else (it was being received from there), so a chain that
    * begins within the record, and not by a take-over, will do when it is the only one that it can have been in
+   * @param cleared the incarnation that is asked about, where a restarted daemon clears it away
    */
   spanning(
     last: Incarnation | null,
@@ -89,10 +90,10 @@ export class Whereabouts {
    * No hole could hide an incarnation or a take-over, so that no take-over can be of another hand-over than the one
    * it is tied to.
    *
-   * @param last one that is being cleared away: had it taken the guest over, it would have handed it to nobody
+   * @param cleared one that is being cleared away: had it taken the guest over, it would have handed it to nobody
    */
-  areLinksSure(last: Incarnation | null = null): boolean {
-    return this.areStartsSeen && this.hiddenTakers.every((each) => each === last);
+  areLinksSure(cleared: Incarnation | null = null): boolean {
+    return this.areStartsSeen && this.hiddenTakers.every((each) => each === cleared);
   }
 
   /** A chain that had the guest before the record begins and still has it when it ends. */
