@@ -150,7 +150,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
     return undetermined(known, 'evidence-gap', auditRecords(call, what));
   }
   const { local } = at;
-  const isSecond = local.state === 'owner' || local.state === 'starting';
+  const isSecond = (local.state === 'owner' || local.state === 'starting') && !local.incarnation.startFailed;
   if (isSecond && isDeniedByOthers(call, local.incarnation, owners, use, context)) {
     return undetermined(known, 'order-unknown', orderMissing());
   }

@@ -125,7 +125,9 @@ export class Ownership {
         ...chain.filter((each) => each.host !== incarnation.host && !isOrderedBySave(each, incarnation)),
       );
     }
-    return rivals.length === 0 ? own : this.unknown(local, [...rivals, incarnation], orderMissing(), true);
+    return rivals.length === 0 && !this.where.mayStillBeAway(incarnation)
+      ? own
+      : this.unknown(local, [...rivals, incarnation], orderMissing(), true);
   }
 
   private asIncoming(local: Local<'incoming'>, host: string, position: number, clearsAway: boolean): Custody {

@@ -115,6 +115,14 @@ export class Whereabouts {
     );
   }
 
+  /** The host had handed the guest on, nobody is on record as having taken it, and then it started it anew. */
+  mayStillBeAway(incarnation: Incarnation): boolean {
+    const [before] = this.ownedAround(incarnation);
+    if (incarnation.kind !== 'booted' || before === null || this.linkage.next.has(before)) return false;
+    const result = before.handOvers.at(-1)?.result;
+    return result === 'ended' || (result === 'open' && !this.areLinksSure());
+  }
+
   /** A hole could hide a hand-over of the chain, and somebody may have taken the guest over that way. */
   private mayHaveLeftUnseen(chain: Chain): boolean {
     const isSeen = ({ host, owns, ended }: Incarnation) => {
