@@ -1,10 +1,7 @@
 import type { Cause } from '../domain/verdict.js';
 import type { Incarnation } from './incarnation.js';
-import { isByLibvirt, type Judgement } from './judge.js';
+import { isByLibvirt, isByReconnectWorker, type Judgement } from './judge.js';
 import { asksForOwner, hostDacLabel, needOf } from './need.js';
-
-/** libvirt's reconnect worker, which clears away what it finds dead after a restart of the daemon. */
-const RECONNECT_WORKER = /^init-/;
 
 /** Why a host that did not own the guest relabelled its image. */
 export function causeOf(judgement: Judgement): Cause {
@@ -37,7 +34,7 @@ export function causeOf(judgement: Judgement): Cause {
 /** What this host gives its own guest, against what the call asks: equal is labelling, else it is a restore. */
 function ofIncoming(judgement: Judgement, incarnation: Incarnation): Cause {
   const { body } = judgement.call.event;
-  if (RECONNECT_WORKER.test(body.comm ?? '')) return 'destination-cleanup-after-failure';
+  if (isByReconnectWorker(body)) return 'destination-cleanup-after-failure';
   const own = needOf(incarnation, judgement.call.record);
   if (body.attribute === 'security.selinux') {
     const cleaning = own.context !== null && body.asked_context !== own.context;
@@ -53,7 +50,7 @@ function ofIncoming(judgement: Judgement, incarnation: Incarnation): Cause {
 
 function ofSource(judgement: Judgement, incarnation: Incarnation, postCopy: boolean): Cause {
   const { position, event } = judgement.call;
-  if (RECONNECT_WORKER.test(event.body.comm ?? '')) return 'source-restart-after-handover';
+  if (isByReconnectWorker(event.body)) return 'source-restart-after-handover';
   if (restartedBetween(incarnation, position)) return 'source-restart-after-handover';
   const confirmed = incarnation.endReason === 'migrated' && !incarnation.endUnseen;
   return postCopy && !confirmed ? 'postcopy-source-destroyed' : 'source-cleanup-after-handover';
@@ -61,7 +58,7 @@ function ofSource(judgement: Judgement, incarnation: Incarnation, postCopy: bool
 
 /** The host's record does not have the guest; the reconnect worker only clears away what had been here. */
 function unrecorded({ call }: Judgement): Cause {
-  return RECONNECT_WORKER.test(call.event.body.comm ?? '') ? 'source-restart-after-handover' : 'foreign-host';
+  return isByReconnectWorker(call.event.body) ? 'source-restart-after-handover' : 'foreign-host';
 }
 
 /** The daemon came back after the hand-over and before the call, and had not ended the guest before. */

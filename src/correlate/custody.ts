@@ -5,7 +5,7 @@ import { coversAny, type HostRecord } from './host-record.js';
 import { BEFORE, type GuestRecord, type Incarnation } from './incarnation.js';
 import { type LocalState, localState } from './local-state.js';
 import { orderMissing } from './missing-evidence.js';
-import { Ownership } from './ownership.js';
+import { type Caller, Ownership } from './ownership.js';
 import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
 
 export class GuestCustody {
@@ -41,9 +41,14 @@ export class GuestCustody {
 
   /**
    * @param byLibvirt the call was made by the libvirt daemon
-   * @param mayRestore it can be libvirt's clean-up after the guest: it gives back no file that the guest only reads
+   * @param as what else the call can be of libvirt's
    */
-  at(host: string, position: number, byLibvirt: boolean, mayRestore = byLibvirt): Custody {
+  at(
+    host: string,
+    position: number,
+    byLibvirt: boolean,
+    as: Omit<Caller, 'byLibvirt'> = { mayRestore: byLibvirt, clearsAway: false },
+  ): Custody {
     const local = localState(
       this.byHost.get(host),
       this.records.get(host) as HostRecord,
@@ -51,7 +56,7 @@ export class GuestCustody {
       byLibvirt,
     );
     const answers = this.ownerships.map((ownership) =>
-      ownership.at(local, host, position, { byLibvirt, mayRestore }),
+      ownership.at(local, host, position, { byLibvirt, ...as }),
     );
     return this.merge(answers, local);
   }
@@ -112,6 +117,11 @@ export class GuestCustody {
   /** True when the order of the hand-overs is not certain, so that names of hosts rest on the clocks. */
   get ambiguous(): boolean {
     return this.linkages.length > 1 || this.exhausted;
+  }
+
+  /** No hole could make a take-over belong to another hand-over than to those it may be tied to. */
+  get areLinksSure(): boolean {
+    return (this.ownerships[0] as Ownership).where.areLinksSure();
   }
 
   /** The guest was in the one incarnation before it was in the other, whichever way it went. */

@@ -2,7 +2,8 @@ import type { GuestRef, RelabelReport, TimelineEntry } from '../domain/report.js
 import type { MissingEvidence, Reason } from '../domain/verdict.js';
 import type { Event, EventOf } from '../events/event.js';
 import { guestsNamedBy } from './family.js';
-import { effectOf, isByLibvirt, type Judgement, statedBy } from './judge.js';
+import { effectOf, isByLibvirt, type Judgement } from './judge.js';
+import { statedBy } from './relabel-report.js';
 import type { GuestRemains } from './remains.js';
 import { eventText, witnessLines } from './timeline.js';
 

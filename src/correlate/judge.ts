@@ -1,8 +1,7 @@
 import { getOrMake } from '../domain/group.js';
 import { formatOwner, parseContext } from '../domain/label.js';
-import type { ImageRef, RelabelReport } from '../domain/report.js';
 import type { Effect, MissingEvidence, Proof, Reason, Verdict } from '../domain/verdict.js';
-import type { EventOf, RelabelObserved } from '../events/event.js';
+import type { RelabelObserved } from '../events/event.js';
 import type { GuestCustody } from './custody.js';
 import type { Custody } from './custody-answer.js';
 import type { GivenLabels } from './given-labels.js';
@@ -19,6 +18,7 @@ import {
   labelAsked,
   labelNeeded,
   mounts,
+  orderMissing,
 } from './missing-evidence.js';
 import {
   type Answer,
@@ -78,6 +78,13 @@ function undetermined(known: Known, reason: Reason, ...missing: MissingEvidence[
 
 /** Programs of libvirt that relabel on behalf of a guest. */
 const LIBVIRT_DAEMON = /\/(libvirtd|virtqemud|virtlxcd|virtstoraged)$/;
+
+/** libvirt's reconnect worker, which clears away what it finds dead after a restart of the daemon. */
+const RECONNECT_WORKER = /^init-/;
+
+export function isByReconnectWorker({ comm }: RelabelObserved): boolean {
+  return RECONNECT_WORKER.test(comm ?? '');
+}
 
 export function isByLibvirt(call: RelabelObserved): boolean {
   return call.exe !== null && LIBVIRT_DAEMON.test(call.exe);
@@ -155,13 +162,40 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
       'whether the file had this label already: the audit records that are missing, or those from before these';
     return undetermined(known, 'evidence-gap', auditRecords(call, what));
   }
+  const { local } = at;
+  const isSecond = (local.state === 'owner' || local.state === 'starting') && !local.incarnation.startFailed;
+  if (isSecond && isDeniedByOthers(call, local.incarnation, owners, use, context)) {
+    return undetermined(known, 'order-unknown', orderMissing());
+  }
   return {
     ...known,
     effect: known.effect === 'unchanged' ? 'unknown' : known.effect,
     verdict: 'violation',
-    reason: at.local.state === 'owner' ? 'second-incarnation' : 'non-owner-relabel',
+    reason: local.state === 'owner' ? 'second-incarnation' : 'non-owner-relabel',
     missing: [],
   };
+}
+
+/**
+ * The owner was refused its image, and a call that is none of this incarnation's can be why: then nothing shows that
+ * the two ran at once.
+ */
+function isDeniedByOthers(
+  call: ImageCall,
+  { opened, ended }: Incarnation,
+  owners: readonly Incarnation[],
+  use: Use,
+  context: JudgeContext,
+): boolean {
+  return context.callsOnFile(call.file).some(({ event: { body }, record, position }) => {
+    const isOwn = record === call.record && opened <= position && (ended === null || position <= ended);
+    if (isOwn || body.success !== true || (!asksForOwner(body) && body.attribute !== 'security.selinux'))
+      return false;
+    return owners.some((owner) => {
+      const need = needOf(owner, context.records.get(owner.host) as HostRecord);
+      return asksWhatIsNeeded(body, need, use) !== 'same';
+    });
+  });
 }
 
 /**
@@ -243,7 +277,10 @@ export function judgeUnlisted(
 
 function custodyAt({ record, position, event }: ImageCall, custody: GuestCustody, use: Use): Custody {
   const byLibvirt = isByLibvirt(event.body);
-  return custody.at(record.host, position, byLibvirt, byLibvirt && !use.readOnly);
+  return custody.at(record.host, position, byLibvirt, {
+    mayRestore: byLibvirt && !use.readOnly,
+    clearsAway: byLibvirt && isByReconnectWorker(event.body),
+  });
 }
 
 const usesByGuest = new WeakMap<ImageFile, Map<string, Use>>();
@@ -368,8 +405,8 @@ function answerFor(
   const answers = new Set(needs.map((need) => asksWhatIsNeeded(body, need, use)));
   const need = needs[0] ?? null;
   const certain = needs.length === 1 || new Set(needs.map((each) => JSON.stringify(each))).size === 1;
-  // where the clocks alone tell the order of the hand-overs, any owner on record may have been the one
-  if (custody.exhausted || (custody.ambiguous && answers.has('same'))) {
+  // where orders of the hand-overs were left out, any owner on record may have been the one
+  if (custody.exhausted || (custody.ambiguous && !custody.areLinksSure && answers.has('same'))) {
     for (const other of custody.allIncarnations) {
       if (other.owns === null || other.host === call.record.host) continue;
       answers.add(asksWhatIsNeeded(body, needOf(other, context.records.get(other.host) as HostRecord), use));
@@ -457,58 +494,4 @@ function isLabelOfAnother(
 ): boolean {
   const asked = formatOwner({ uid: body.asked_uid, gid: body.asked_gid });
   return file.uses.some((use) => use.guest !== guest && context.given.to(use.guest).has(asked));
-}
-
-export function imageRef(call: ImageCall): ImageRef {
-  const { body } = call.event;
-  const named = body.path_quality === 'absolute' || body.path_quality === 'joined';
-  return {
-    path: named ? body.path : (call.file.path ?? body.path),
-    storage: call.storage?.key ?? null,
-    inode: body.inode,
-  };
-}
-
-export function relabelReport(judgement: Judgement, guest: RelabelReport['guest']): RelabelReport {
-  const { id, host, at_us, serial, call, success, before, after, actor } = statedBy(judgement.call.event);
-  const { effect, owner, verdict, reason, proof, missing } = judgement;
-  return {
-    ...{ id, host, at_us, serial, call, success, guest, image: imageRef(judgement.call), before, after },
-    ...{ effect, owner, verdict, reason, proof, missing, actor },
-  };
-}
-
-/** What the record itself says. */
-export function statedBy(
-  event: EventOf<'RelabelObserved'>,
-): Pick<
-  RelabelReport,
-  'id' | 'host' | 'at_us' | 'serial' | 'call' | 'success' | 'before' | 'after' | 'actor'
-> {
-  const { body } = event;
-  const statesLabel = body.before_uid !== null || body.before_context !== null;
-  return {
-    id: event.id,
-    host: event.host,
-    at_us: event.at,
-    serial: body.serial,
-    call: body.call,
-    success: body.success,
-    before: statesLabel
-      ? { uid: body.before_uid, gid: body.before_gid, mode: body.before_mode, context: body.before_context }
-      : null,
-    after: afterOf(body),
-    actor: { exe: body.exe, comm: body.comm, pid: body.pid, auid: body.auid },
-  };
-}
-
-function afterOf(body: RelabelObserved): RelabelReport['after'] {
-  if (body.success !== true) return null;
-  if (body.attribute !== null && body.asked_context === null) return null;
-  return {
-    uid: body.asked_uid ?? body.before_uid,
-    gid: body.asked_gid ?? body.before_gid,
-    mode: body.asked_mode ?? body.before_mode,
-    context: body.asked_context ?? body.before_context,
-  };
 }

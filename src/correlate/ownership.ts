@@ -16,10 +16,13 @@ const SWITCH_OVER_US = 1_000_000;
 
 type Local<S extends LocalState['state']> = Extract<LocalState, { state: S }>;
 
-/** Who made the call: libvirt's daemon, and whether it can be what it does to clean up after a guest. */
-interface Caller {
+/** Who made the call. */
+export interface Caller {
   byLibvirt: boolean;
+  /** it can be libvirt's clean-up after the guest: it gives back no file that the guest only reads */
   mayRestore: boolean;
+  /** a restarted daemon clears away the guest, whose QEMU is gone or goes with it */
+  clearsAway: boolean;
 }
 
 /** Answers who owned the guest, for one way in which it can have gone from host to host. */
@@ -39,14 +42,15 @@ export class Ownership {
     this.lockedStorage = lockedStorage;
   }
 
-  at(local: LocalState, host: string, position: number, { byLibvirt, mayRestore }: Caller): Custody {
+  at(local: LocalState, host: string, position: number, caller: Caller): Custody {
+    const { byLibvirt, mayRestore, clearsAway } = caller;
     switch (local.state) {
       case 'owner':
         return this.asOwner(local, host, position, byLibvirt);
       case 'starting':
         return this.asStarting(local, host);
       case 'incoming':
-        return this.asIncoming(local, host, position);
+        return this.asIncoming(local, host, position, clearsAway);
       case 'handing-over':
         return this.asHandingOver(local, host, position);
       case 'absent':
@@ -121,10 +125,12 @@ export class Ownership {
         ...chain.filter((each) => each.host !== incarnation.host && !isOrderedBySave(each, incarnation)),
       );
     }
-    return rivals.length === 0 ? own : this.unknown(local, [...rivals, incarnation], orderMissing(), true);
+    return rivals.length === 0 && !this.where.mayStillBeAway(incarnation)
+      ? own
+      : this.unknown(local, [...rivals, incarnation], orderMissing(), true);
   }
 
-  private asIncoming(local: Local<'incoming'>, host: string, position: number): Custody {
+  private asIncoming(local: Local<'incoming'>, host: string, position: number, clearsAway: boolean): Custody {
     const { incarnation } = local;
     const proven = incarnation.kind === 'incoming' && local.sure;
     if (proven && this.isSwitchingOver(incarnation, position)) {
@@ -136,6 +142,7 @@ export class Ownership {
       ...this.where.ownedAround(incarnation),
       host,
       incarnation.kind === 'incoming',
+      clearsAway ? incarnation : null,
     );
     if (spanning && incarnation.owns === null)
       return this.otherOf(spanning, host, [chainProof(spanning)], local);

@@ -16,8 +16,8 @@ export class Whereabouts {
   private readonly byHost: ReadonlyMap<string, GuestRecord>;
   /** no hole could hide a whole incarnation */
   private readonly areStartsSeen: boolean;
-  /** nor a take-over, so that none can be of another hand-over than the one it is tied to */
-  private readonly areLinksSure: boolean;
+  /** incarnations whose take-over a hole could hide */
+  private readonly hiddenTakers: readonly Incarnation[];
 
   constructor(
     linkage: Linkage,
@@ -35,7 +35,7 @@ export class Whereabouts {
         !record.facts.hypervisor || coversAny(record, START_STOP_STREAMS, BEFORE, record.events.length),
     );
     const all = [...byHost.values()].flatMap(({ incarnations }) => incarnations);
-    this.areLinksSure = this.areStartsSeen && !all.some((each) => this.mayHaveTakenOver(each));
+    this.hiddenTakers = all.filter((each) => this.mayHaveTakenOver(each));
   }
 
   /**
@@ -44,12 +44,14 @@ export class Whereabouts {
    *
    * @param ranElsewhere the guest certainly ran somewhere else (it was being received from there), so a chain that
    * begins within the record, and not by a take-over, will do when it is the only one that it can have been in
+   * @param cleared the incarnation that is asked about, where a restarted daemon clears it away
    */
   spanning(
     last: Incarnation | null,
     next: Incarnation | null,
     host: string,
     ranElsewhere = false,
+    cleared: Incarnation | null = null,
   ): Chain | null {
     const only = this.linkage.chains.filter((chain) => chain.some((each) => each.host !== host)).length === 1;
     for (const chain of this.linkage.chains) {
@@ -71,7 +73,7 @@ export class Whereabouts {
       if (last === null && !ranElsewhere && !this.isWatched(part[0] as Incarnation)) continue;
       if (!part.every((incarnation) => this.leavingIsSeen(incarnation))) continue;
       if (this.mayHaveLeftUnseen(chain)) continue;
-      if (!this.areLinksSure && (last !== null || part.length > 1)) continue;
+      if (!this.areLinksSure(cleared) && (last !== null || part.length > 1)) continue;
       return part;
     }
     return null;
@@ -84,11 +86,21 @@ export class Whereabouts {
     return coversAny(record, START_STOP_STREAMS, incarnation.owns ?? BEFORE, until);
   }
 
+  /**
+   * No hole could hide an incarnation or a take-over, so that no take-over can be of another hand-over than the one
+   * it is tied to.
+   *
+   * @param cleared one that is being cleared away: had it taken the guest over, it would have handed it to nobody
+   */
+  areLinksSure(cleared: Incarnation | null = null): boolean {
+    return this.areStartsSeen && this.hiddenTakers.every((each) => each === cleared);
+  }
+
   /** A chain that had the guest before the record begins and still has it when it ends. */
   coversRecord(chain: Chain): boolean {
     const [first, last] = [chain[0] as Incarnation, chain.at(-1) as Incarnation];
     if (!beginsBefore(first) || !this.isWatched(first) || !this.openToTheEnd(last)) return false;
-    return (chain.length === 1 || this.areLinksSure) && !this.mayHaveLeftUnseen(chain);
+    return (chain.length === 1 || this.areLinksSure()) && !this.mayHaveLeftUnseen(chain);
   }
 
   /**
@@ -101,6 +113,14 @@ export class Whereabouts {
     return (
       !wasHandedIn(begun as Incarnation) && chain.some((each) => each.wasDenied) && this.coversRecord(chain)
     );
+  }
+
+  /** The host had handed the guest on, nobody is on record as having taken it, and then it started it anew. */
+  mayStillBeAway(incarnation: Incarnation): boolean {
+    const [before] = this.ownedAround(incarnation);
+    if (incarnation.kind !== 'booted' || before === null || this.linkage.next.has(before)) return false;
+    const result = before.handOvers.at(-1)?.result;
+    return result === 'ended' || (result === 'open' && !this.areLinksSure());
   }
 
   /** A hole could hide a hand-over of the chain, and somebody may have taken the guest over that way. */

@@ -279,6 +279,7 @@ export class Ledger {
     if (!entry.asked_logged) doubts.add('asked');
     if (!entry.mounts_read) doubts.add('mounts');
     if (!listed) doubts.add('image-list');
+    if (this.#ranItself(entry, guest)) doubts.add('order');
     for (const segment of segmentsOf(tenures)) {
       if (!couldBeIn(entry, segment, guest)) continue;
       if (segment.tenure === null || !hurts(entry, segment.tenure, use)) doubts.add('order');
@@ -289,6 +290,11 @@ export class Ledger {
       if (!segment.seen || this.#isBlind(segment)) doubts.add('guest-state');
     }
     return [...doubts];
+  }
+
+  /** That two records say of a guest that it ran does not show that it ran twice: they need not be of one time. */
+  #ranItself({ cause, moment }: RelabelEntry, guest: string): boolean {
+    return cause === 'second-start' && this.#lane(guest, 'second').some(({ host }) => host === moment.host);
   }
 
   /** Then no record tells in which order the hosts set the label, and so whether this call changed it. */
