@@ -38,7 +38,7 @@ const TIMEOUT_MS = 60_000;
 
 for (const [name, make] of Object.entries(ALL)) {
   describe(name, () => {
-    it('is told as it was', async () => {
+    it('is told as it was', { timeout: TIMEOUT_MS }, async () => {
       const { lab, causes = [], unproved = 0, untold = 0, doubted = 0, ownerOpen = false } = make();
       const report = await reportOn(lab.capture());
       const told = relabelsOf(report);
