@@ -116,7 +116,7 @@ async function ask(store: Store, measured: Measured, plain: ClickHouseClient): P
     `SELECT id AS it FROM ${DATABASE}.migrations ORDER BY cityHash64(id) LIMIT 300`,
   );
   const ofEvents = await some(
-    `SELECT id AS it FROM ${DATABASE}.events WHERE cluster = 'rack-07' AND host = 'hv-00712' LIMIT 300`,
+    `SELECT id AS it FROM ${DATABASE}.events WHERE host IN (SELECT host FROM ${DATABASE}.events LIMIT 1) LIMIT 300`,
   );
   const pick = (list: readonly string[]) => list[random.between(0, list.length - 1)] as string;
   const day = () => BEGAN_US + random.between(0, 320) * 24 * HOUR_US;

@@ -28,4 +28,4 @@ CREATE TABLE IF NOT EXISTS events (
 )
 ENGINE = ReplacingMergeTree(witness_bytes)
 PARTITION BY if(at_us >= 946684800000000 AND at_us < 4102444800000000, toYYYYMM(fromUnixTimestamp64Micro(at_us, 'UTC'), 'UTC'), 0)
-ORDER BY (cluster, host, at_us, id)
+ORDER BY (host, cluster, at_us, id)

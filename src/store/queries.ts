@@ -227,11 +227,11 @@ function guestParams({ guest }: { guest: FindingReport['guest'] }) {
   return { uuid, name, guests: [sortedUnder(uuid), ''] };
 }
 
-const UUID_CHARACTERS = 36;
+const UUID_BYTES = 36;
 
 /** What rows of the guest have in the column that they are sorted by. */
 function sortedUnder(uuid: string): string {
-  return uuid.length === UUID_CHARACTERS ? uuid : '';
+  return Buffer.byteLength(uuid) === UUID_BYTES ? uuid : '';
 }
 
 function timesOf(migration: MigrationReport | null): number[] {
