@@ -112,18 +112,6 @@ export class KafkaBroker {
     }
   }
 
-  /** Of the process that runs; null when none does. */
-  get pid(): number | null {
-    return this.#process?.pid ?? null;
-  }
-
-  /** Resolves when the process that runs has ended, by whatever. */
-  async ended(): Promise<void> {
-    const child = this.#process;
-    if (child !== null && child.exitCode === null && child.signalCode === null)
-      await new Promise((resolve) => child.once('exit', resolve));
-  }
-
   /** As an administrator stops it; by force when that takes too long. */
   async stop(): Promise<void> {
     const forced = setTimeout(() => this.#process?.kill('SIGKILL'), STOP_TIMEOUT_MS);

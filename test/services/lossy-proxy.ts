@@ -2,7 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
  * Stands between clients and a broker, and loses replies that it is told to: the request was carried out, and the
- * client sees its connection close instead of an answer.
+ * client sees its connection close instead of an answer. Or it loses requests, and the client waits.
  *
  * Requests begin with size i32, kind i16, version i16, correlation i32; replies with size i32, correlation i32.
  */
@@ -14,6 +14,7 @@ export class LossyProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #losing: { kind: number; left: number } | null = null;
+  #swallowing: number | null = null;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -34,6 +35,11 @@ export class LossyProxy {
   /** The next replies to requests of a kind are lost. */
   lose(kind: number, count: number): void {
     this.#losing = { kind, left: count };
+  }
+
+  /** From now on requests of a kind are lost; null: none. */
+  swallow(kind: number | null): void {
+    this.#swallowing = kind;
   }
 
   async close(): Promise<void> {
@@ -58,8 +64,10 @@ export class LossyProxy {
     client.on(
       'data',
       frames((frame) => {
-        kinds.set(frame.readInt32BE(8), frame.readInt16BE(4));
-        broker.write(frame);
+        const kind = frame.readInt16BE(4);
+        kinds.set(frame.readInt32BE(8), kind);
+        if (kind === this.#swallowing) this.lost++;
+        else broker.write(frame);
       }),
     );
     broker.on(

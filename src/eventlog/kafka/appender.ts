@@ -1,20 +1,20 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Kafka, Producer } from 'kafkajs';
-import { BackOff } from '../../domain/back-off.js';
+import kafkajs, { type ICustomPartitioner, type Kafka, type Producer } from 'kafkajs';
 import type { NewRecord, Output, Topic } from '../port.js';
 import { RecordTooLarge } from '../record-too-large.js';
-import { explained, isPassing } from './client.js';
+import { explained } from './client.js';
+import { clientFor } from './internals.js';
 import { inBatches, PRODUCER, sendOptions, sentBytes, topicMessages } from './produce.js';
 import { type KafkaSettings, topicName } from './settings.js';
 
 /** Tries of one batch before the caller hears of it; some seconds. */
-const TRIES = 6;
-const RETRY = { first_ms: 100, most_ms: 2_000 };
+const RETRY = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 };
 
 /** Sends records of their own accord, not as outputs of a batch: in order, one batch under way at a time. */
 export class KafkaAppender {
   readonly #kafka: Kafka;
   readonly #settings: KafkaSettings;
+  /** partitions of the batch under way, with their topics */
+  readonly #unanswered = new Set<string>();
   #producer: Promise<Producer> | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -24,12 +24,12 @@ export class KafkaAppender {
   }
 
   append(topic: Topic, records: readonly NewRecord[]): Promise<void> {
-    const sent = this.#last.then(() => this.#send(topic, records));
+    const sent = this.#last.then(() => this.#sendAll(topic, records));
     this.#last = sent.catch(() => {});
     return sent;
   }
 
-  async #send(topic: Topic, records: readonly NewRecord[]): Promise<void> {
+  async #sendAll(topic: Topic, records: readonly NewRecord[]): Promise<void> {
     const outputs = records.map((record) => ({ topic, record }));
     const framed = (await this.#settings.framing?.outgoing(outputs)) ?? outputs;
     let sent = 0;
@@ -43,8 +43,10 @@ export class KafkaAppender {
   async #sendBatch(topic: Topic, batch: readonly Output[], sent: number): Promise<void> {
     const where = `topic ${topicName(this.#settings, topic)}`;
     try {
-      await this.#tryToSend(batch, where);
+      await this.#send(topic, batch);
     } catch (cause) {
+      // what the brokers know of its sequence is uncertain now
+      await this.#drop();
       const error = explained(cause, where);
       if (error.code !== 'MA_RECORD_TOO_LARGE') throw error;
       if (batch.length === 1) throw new RecordTooLarge(where, sent, sentBytes(batch[0] as Output), cause);
@@ -54,32 +56,45 @@ export class KafkaAppender {
     }
   }
 
-  /** Each time the whole batch: what was taken of it is there twice then, and nothing is missing. */
-  async #tryToSend(batch: readonly Output[], where: string): Promise<void> {
-    const backOff = new BackOff({ ...RETRY, seed: `${where} ${process.pid}` });
-    for (let tries = 1; ; tries++)
-      try {
-        const producer = await this.#connected();
-        await producer.sendBatch({
-          ...sendOptions(this.#settings),
-          topicMessages: topicMessages(this.#settings, batch, null),
-        });
-        return;
-      } catch (cause) {
-        // it waits for what is under way, so that nothing of this try comes after the next one
-        await this.#drop();
-        if (tries === TRIES || !isPassing(explained(cause, where))) throw cause;
-        await sleep(backOff.next());
-      }
+  /**
+   * kafkajs tries again where a broker failed, but nothing with a broker that answered before, even if that one leads by
+   * now what the failed one led: those records are lost, and nothing is said. So each partition has to be answered for.
+   */
+  async #send(topic: Topic, batch: readonly Output[]): Promise<void> {
+    const producer = await this.#connected(topic);
+    this.#unanswered.clear();
+    const answers = await producer.sendBatch({
+      ...sendOptions(this.#settings),
+      topicMessages: topicMessages(this.#settings, batch, null),
+    });
+    for (const answer of answers) this.#unanswered.delete(`${answer.topicName} ${answer.partition}`);
+    const [some] = this.#unanswered;
+    if (some !== undefined) throw new Error(`no broker has answered for partition ${some}`);
   }
 
-  #connected(): Promise<Producer> {
-    this.#producer ??= this.#connect();
+  /** Kafka's own, whose choices are noted. */
+  readonly #partitioner: ICustomPartitioner = () => {
+    const choose = kafkajs.Partitioners.DefaultPartitioner();
+    return (message) => {
+      const partition = choose(message);
+      this.#unanswered.add(`${message.topic} ${partition}`);
+      return partition;
+    };
+  };
+
+  #connected(topic: Topic): Promise<Producer> {
+    this.#producer ??= this.#connect(topic);
     return this.#producer;
   }
 
-  async #connect(): Promise<Producer> {
-    const producer = this.#kafka.producer(PRODUCER);
+  async #connect(topic: Topic): Promise<Producer> {
+    const kafka = clientFor(this.#kafka, topicName(this.#settings, topic));
+    const producer = kafka.producer({
+      ...PRODUCER,
+      createPartitioner: this.#partitioner,
+      idempotent: true,
+      retry: RETRY,
+    });
     try {
       await producer.connect();
       return producer;

@@ -73,7 +73,7 @@ export function clusterOf(kafka: Kafka): Cluster {
 }
 
 /**
- * The same client, whose producers know of a topic. One that knows of none asks for all topics that the brokers have,
+ * The same client, which knows of a topic. One that knows of none asks for all topics that the brokers have,
  * and fails for as long as any partition of any of them has no leader, whoever that topic belongs to.
  */
 export function clientFor(kafka: Kafka, topic: string): Kafka {

@@ -15,13 +15,8 @@ const BATCH_OVERHEAD = 128;
 export const PRODUCER: ProducerConfig = {
   createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
   allowAutoTopicCreation: false,
+  // the order of what is sent again must not change
   maxInFlightRequests: 1,
-  /*
-   * Where a batch is for partitions of several brokers and one of them fails, kafkajs sends again: nothing to a broker
-   * that answered, even if it leads by now what the failed one led, and the same once more to one that has not answered
-   * yet. So records are lost or doubled, and all is said to be well. Who calls decides what is sent again.
-   */
-  retry: { retries: 0 },
 };
 
 export function sendOptions({ compression }: KafkaSettings) {

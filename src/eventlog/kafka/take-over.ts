@@ -19,8 +19,8 @@ export interface Input {
  * From here on nobody else can commit for this partition, and whatever was begun and did not end is aborted, everywhere.
  *
  * InitProducerId alone aborts what the coordinator knows to be open. Brokers forget more than that: while a partition has
- * no leader, as when a broker that has no replica comes back, Kafka 4.1 to 4.4 take it for deleted, do not write the mark
- * that ends a transaction there, and count the transaction as ended. Its records then hold up everybody who reads the
+ * no leader, as when its only broker comes back, Kafka 4.4 takes it for deleted, does not write the mark that ends a
+ * transaction there, and counts the transaction as ended. Its records then hold up everybody who reads the
  * partition, for good. So an empty transaction over all partitions that this one could have written is aborted: its
  * marks end what is open there.
  *

@@ -1,7 +1,9 @@
-import kafkajs, { type Admin, type ITopicMetadata } from 'kafkajs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import kafkajs, { type Admin, type ITopicMetadata, type Kafka } from 'kafkajs';
 import type { Logger } from 'pino';
 import { TOPICS, type Topic } from '../port.js';
 import { explained, kafkaClient } from './client.js';
+import { clientFor } from './internals.js';
 import { type KafkaSettings, topicName } from './settings.js';
 
 // Node does not find this name among the exports of a CommonJS module
@@ -36,6 +38,9 @@ interface Wanted {
 /** What is made of an event holds its bytes and more; such a record must not be one that the brokers refuse. */
 const OUTPUT_BYTES_FACTOR = 2;
 const HOUR_MS = 3_600_000;
+/** until brokers know of topics that were made */
+const KNOWN_TRIES = 50;
+const KNOWN_RETRY_MS = 200;
 /** Dead letters wait for somebody to look at them. */
 const DEAD_LETTERS_RETENTION_FACTOR = 4;
 
@@ -98,12 +103,13 @@ export async function createTopics(
   plan: TopicPlan,
   logger: Logger,
 ): Promise<string[]> {
-  return withAdmin(settings, logger, async (admin) => {
+  return withAdmin(kafkaClient(settings, logger), settings, async (admin) => {
     const there = new Set(await admin.listTopics());
     const missing = TOPICS.filter((topic) => !there.has(topicName(settings, topic)));
     if (missing.length === 0) return [];
     await admin.createTopics({
-      waitForLeaders: true,
+      // kafkajs would fail at the first broker that has not heard of them yet
+      waitForLeaders: false,
       topics: missing.map((topic) => ({
         topic: topicName(settings, topic),
         numPartitions: plan.partitions,
@@ -114,7 +120,12 @@ export async function createTopics(
         })),
       })),
     });
-    return missing.map((topic) => topicName(settings, topic));
+    const names = missing.map((topic) => topicName(settings, topic));
+    for (let tries = 0; tries < KNOWN_TRIES; tries++) {
+      if ((await topicsThere(admin, names)).length === names.length) break;
+      await sleep(KNOWN_RETRY_MS);
+    }
+    return names;
   });
 }
 
@@ -128,22 +139,36 @@ export async function checkTopics(
   plan: TopicPlan,
   logger: Logger,
 ): Promise<TopicProblem[]> {
-  return withAdmin(settings, logger, async (admin) => {
-    const there = new Set(await admin.listTopics());
-    const names = TOPICS.map((topic) => topicName(settings, topic));
-    const missing = names.filter((name) => !there.has(name));
-    const found = TOPICS.filter((topic) => there.has(topicName(settings, topic)));
-    const problems = missing.map((topic): TopicProblem => {
+  const kafka = kafkaClient(settings, logger);
+  const names = TOPICS.map((topic) => topicName(settings, topic));
+  const topics = await withAdmin(kafka, settings, (admin) => topicsThere(admin, names));
+  const there = new Set(topics.map(({ name }) => name));
+  const problems = names
+    .filter((name) => !there.has(name))
+    .map((topic): TopicProblem => {
       return { topic, setting: 'topic', found: 'missing', wanted: 'there', severity: 'error' };
     });
-    if (found.length === 0) return problems;
-    const { topics } = await admin.fetchTopicMetadata({
-      topics: found.map((topic) => topicName(settings, topic)),
-    });
-    problems.push(...problemsOfPartitions(topics, plan));
-    for (const topic of found) problems.push(...(await problemsOfSettings(admin, settings, topic, plan)));
-    return problems;
+  const [some] = there;
+  if (some === undefined) return problems;
+  problems.push(...problemsOfPartitions(topics, plan));
+  await withAdmin(clientFor(kafka, some), settings, async (admin) => {
+    for (const topic of TOPICS)
+      if (there.has(topicName(settings, topic)))
+        problems.push(...(await problemsOfSettings(admin, settings, topic, plan)));
   });
+  return problems;
+}
+
+/** Asked for one by one: whoever asks for all is refused while any topic, of whomever, has a partition without a leader. */
+async function topicsThere(admin: Admin, names: readonly string[]): Promise<ITopicMetadata[]> {
+  const there: ITopicMetadata[] = [];
+  for (const name of names)
+    try {
+      there.push(...(await admin.fetchTopicMetadata({ topics: [name] })).topics);
+    } catch (error) {
+      if (explained(error, name).code !== 'MA_KAFKA_TOPIC') throw error;
+    }
+  return there;
 }
 
 /** Their number must be equal; that of the plan is what new ones get, and growing needs more than a check. */
@@ -185,11 +210,11 @@ async function problemsOfSettings(
 }
 
 async function withAdmin<T>(
+  kafka: Kafka,
   settings: KafkaSettings,
-  logger: Logger,
   use: (admin: Admin) => Promise<T>,
 ): Promise<T> {
-  const admin = kafkaClient(settings, logger).admin();
+  const admin = kafka.admin();
   try {
     await admin.connect();
     return await use(admin);

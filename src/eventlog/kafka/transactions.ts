@@ -47,6 +47,12 @@ export class Transactions {
       ...PRODUCER,
       transactionalId: transactionName(settings, input.group, input.topic, input.partition),
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
+      /*
+       * Where a batch is for partitions of several brokers and one of them fails, kafkajs sends again: nothing to a
+       * broker that answered, even if it leads by now what the failed one led, and the same once more to one that has
+       * not answered yet. So records are lost or doubled, and all is said to be well.
+       */
+      retry: { retries: 0 },
     });
   }
 

@@ -64,7 +64,7 @@ describeWithKafka('several brokers', { timeout: 300_000 }, () => {
       // somebody else's, of which each broker that is killed takes a partition with it
       const topic = `${settings.prefix}-of-others`;
       await admin.createTopics({
-        waitForLeaders: true,
+        waitForLeaders: false,
         topics: [{ topic, numPartitions: BROKERS, replicationFactor: 1 }],
       });
       log = openKafkaLog(settings, testLogger);
@@ -96,6 +96,7 @@ describeWithKafka('several brokers', { timeout: 300_000 }, () => {
           return partitions.length > 0 && partitions.every(({ leader }) => leader !== id && leader > 0);
         });
         await tookMore(copiers, PARTITIONS);
+        expect(await checkTopics(settings, PLAN, testLogger)).toEqual([]);
         await cluster.broker(id).restart();
       }
       await expectNoAnomaly();

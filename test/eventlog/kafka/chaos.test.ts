@@ -106,24 +106,6 @@ describeWithKafka(`a fleet in trouble, seed ${SEED} (CHAOS_SEED)`, { timeout: 30
     await expectNoAnomaly();
   });
 
-  // the marks of the transaction are not written yet, and this broker forgets them: see take-over.ts
-  it('with the broker killed right after it confirmed a transaction, leaves none open', async () => {
-    for (let round = 0; round < 3; round++) {
-      const killer = copier({
-        signal: 'SIGKILL',
-        point: 'after-commit',
-        nth: upTo(40),
-        pid: broker.pid as number,
-      });
-      await broker.ended();
-      await broker.restart();
-      await tookMore([killer], PARTITIONS);
-      await killer.end();
-    }
-    copier();
-    await expectNoAnomaly();
-  });
-
   // while the processors come back from the first time
   it('with the broker killed again as soon as it is back, goes on', async () => {
     const both = [copier(), copier()];

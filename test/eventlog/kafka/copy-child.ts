@@ -5,10 +5,10 @@ import { testLogger } from '../../services/test-logger.js';
 import { copying } from './copying.js';
 
 /**
- * A process that copies events, and at the n-th visit of a point sends a signal, to itself or to another. What it does
- * it says on standard output, a line each.
+ * A process that copies events, and at the n-th visit of a point sends itself a signal. What it does it says on
+ * standard output, a line each.
  */
-const [settingsText = '', signal = '', point = '', nth = '', pid = ''] = process.argv.slice(2);
+const [settingsText = '', signal = '', point = '', nth = ''] = process.argv.slice(2);
 const settings = JSON.parse(settingsText) as KafkaSettings;
 const say = (...words: (string | number)[]) => writeSync(1, `${words.join(' ')}\n`);
 
@@ -16,7 +16,7 @@ let visits = 0;
 const log = openKafkaLog(settings, testLogger, (reached) => {
   if (reached === point && ++visits === Number(nth)) {
     say('signal', signal);
-    process.kill(pid === '' ? process.pid : Number(pid), signal as NodeJS.Signals);
+    process.kill(process.pid, signal as NodeJS.Signals);
   }
 });
 

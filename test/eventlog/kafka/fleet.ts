@@ -17,13 +17,8 @@ export class Copier {
   readonly process: ChildProcess;
   readonly exited: Promise<void>;
 
-  /** @param kill at a point of its transactions: itself, or the process `pid` */
-  constructor(
-    settings: KafkaSettings,
-    kill?: { signal: NodeJS.Signals; point: string; nth: number; pid?: number },
-  ) {
-    const args =
-      kill === undefined ? [] : [kill.signal, kill.point, String(kill.nth), String(kill.pid ?? '')];
+  constructor(settings: KafkaSettings, kill?: { signal: NodeJS.Signals; point: string; nth: number }) {
+    const args = kill === undefined ? [] : [kill.signal, kill.point, String(kill.nth)];
     this.process = spawn(process.execPath, ['--import', 'tsx', CHILD, JSON.stringify(settings), ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
