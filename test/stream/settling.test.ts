@@ -213,6 +213,22 @@ describe('memory stays bounded', () => {
     expect([...verdicts]).toEqual(['violation, non-owner-relabel']);
   });
 
+  it('and one host whose clock runs away takes nothing from the others, nor from itself', async () => {
+    const partition = new Partition({ keep_settled_us: 2 * HOUR_US });
+    await partition.restart();
+    await partition.take(FACTS);
+    await partition.take(heartbeats(HOSTS, cluster, BEGAN_US));
+    await partition.take(heartbeats(['hosta'], cluster, BEGAN_US + 20_000 * HOUR_US));
+    for (let guest = 1; guest <= 4; guest++) {
+      const later_us = (guest * HOUR_US) / 4;
+      await partition.take(again(DEEDS, guest, later_us, guest));
+      await partition.take(heartbeats(HOSTS, cluster, BEGAN_US + later_us + 300e6));
+    }
+    const calls = DEEDS.filter(({ kind }) => kind === 'RelabelObserved').length;
+    expect(kept(partition)).toBeGreaterThan(FACTS.length + 4 * (DEEDS.length - calls));
+    expect(await partition.metrics.text()).toMatch(/late_events_total 0/);
+  });
+
   it('when there is no room, by keeping less than is asked for', async () => {
     const partition = new Partition({ keep_settled_us: 1000 * HOUR_US, state_bytes_max: 1 << 20 });
     await partition.restart();
