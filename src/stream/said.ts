@@ -160,14 +160,12 @@ export class Said {
     const { table, id } = item;
     const known = this.#of(table).get(id);
     const entry = known ?? this.#newEntry(table, id);
-    if (known === undefined) this.#place(entry, item);
-    const hosts = this.#hostList(item.hosts);
+    const isMoved = this.#place(entry, known === undefined ? item : this.#inItsPlace(item));
     const digest = digestOf(recordOf(item.item));
     this.#note(entry, item);
-    if (!entry.retracted && entry.digest === digest && entry.hosts === hosts) return null;
+    if (!isMoved && !entry.retracted && entry.digest === digest) return null;
     entry.retracted = false;
     entry.digest = digest;
-    entry.hosts = hosts;
     return this.#conclusion(table, id, entry, NO_ITEM);
   }
 

@@ -22,7 +22,9 @@ export interface SettlingOptions {
   state_bytes_max: number;
 }
 
-/** A round comes whenever the furthest host has passed this share of what is kept. */
+/** A clock that is further ahead of the middle host than this, and than what is kept, is not believed. */
+const DAY_US = 86_400_000_000;
+/** A round comes whenever the middle host has passed this share of what is kept. */
 const ROUND_SHARE = 0.25;
 /** Where there is no room, a round comes when the state has grown by this since the last one. */
 const GROWTH_MIN = 1.1;
@@ -63,24 +65,24 @@ export class Settling {
 
   /** The next round, if it is time for one. */
   round(judge: Judge, said: Said, watermarks: Watermarks): Round | null {
-    const latest_us = latestOf(watermarks);
-    if (latest_us === null) return null;
+    const middle_us = middleOf(watermarks);
+    if (middle_us === null) return null;
     const { keep_settled_us, state_bytes_max } = this.#options;
     if (this.#last === null) {
-      this.#last = { at_us: latest_us, bytes: 0, forgotten_version: said.forgottenVersion, hosts: {} };
+      this.#last = { at_us: middle_us, bytes: 0, forgotten_version: said.forgottenVersion, hosts: {} };
       return this.#nothingLetGo(judge, this.#last);
     }
-    const isTime = latest_us - this.#last.at_us >= keep_settled_us * ROUND_SHARE;
+    const isTime = middle_us - this.#last.at_us >= keep_settled_us * ROUND_SHARE;
     const isFull = judge.bytes > state_bytes_max && judge.bytes > this.#last.bytes * GROWTH_MIN;
     if (!isTime && !isFull) return null;
     const before = judge;
     let after = judge;
     const unclaimed: Relabel[] = [];
     for (let keep_us = keep_settled_us; ; keep_us = Math.max(keep_us / 2, KEEP_MIN_US)) {
-      after = this.#tried(after, said, watermarks, latest_us, keep_us, unclaimed) ?? after;
+      after = this.#tried(after, said, watermarks, middle_us, keep_us, unclaimed) ?? after;
       if (after.bytes <= state_bytes_max || keep_us <= KEEP_MIN_US) break;
     }
-    return { ...this.#roundFrom(before, after, said, latest_us), unclaimed };
+    return { ...this.#roundFrom(before, after, said, middle_us), unclaimed };
   }
 
   #nothingLetGo(judge: Judge, settled: Settled): Round {
@@ -102,13 +104,15 @@ export class Settling {
     judge: Judge,
     said: Said,
     watermarks: Watermarks,
-    latest_us: number,
+    middle_us: number,
     keep_us: number,
     unclaimed: Relabel[],
   ): Judge | null {
     const until_us = new Map<string, number>();
-    for (const [host, { own_us }] of watermarks.all()) until_us.set(host, own_us - keep_us);
-    const isSilent = (host: string) => latest_us - (watermarks.get(host)?.own_us ?? 0) > keep_us;
+    const believed_us = middle_us + Math.max(keep_us, DAY_US);
+    for (const [host, { own_us }] of watermarks.all())
+      until_us.set(host, (own_us > believed_us ? middle_us : own_us) - keep_us);
+    const isSilent = (host: string) => middle_us - (watermarks.get(host)?.own_us ?? 0) > keep_us;
     let proposals = judge.settled({
       until_us,
       isFinal: (table, id) => said.isFinal(table, id, isSilent),
@@ -133,7 +137,7 @@ export class Settling {
     return null;
   }
 
-  #roundFrom(before: Judge, after: Judge, said: Said, latest_us: number): Omit<Round, 'unclaimed'> {
+  #roundFrom(before: Judge, after: Judge, said: Said, middle_us: number): Omit<Round, 'unclaimed'> {
     const outputs: Output[] = [];
     const sayings: Saying[] = [];
     const { state_bytes_max } = this.#options;
@@ -151,7 +155,7 @@ export class Settling {
       outputs.push(...this.#remainsOutputs(before.remains, judge.remains));
     }
     const hosts = Object.fromEntries(judge.remains.hosts);
-    this.#last = { at_us: latest_us, bytes: judge.bytes, forgotten_version: said.forgottenVersion, hosts };
+    this.#last = { at_us: middle_us, bytes: judge.bytes, forgotten_version: said.forgottenVersion, hosts };
     outputs.push(settledState(this.#cluster, this.#last));
     const events = before.size - judge.size;
     return {
@@ -179,10 +183,10 @@ export class Settling {
   }
 }
 
-function latestOf(watermarks: Watermarks): number | null {
-  let latest: number | null = null;
-  for (const [, { own_us }] of watermarks.all()) if (latest === null || own_us > latest) latest = own_us;
-  return latest;
+/** The watermark of the middle host, of two the further one: one host whose clock is far off does not move it. */
+function middleOf(watermarks: Watermarks): number | null {
+  const all = [...watermarks.all()].map(([, { own_us }]) => own_us).sort((a, b) => a - b);
+  return all[all.length >> 1] ?? null;
 }
 
 function namesOf({ uuid, name }: GuestRef): string[] {

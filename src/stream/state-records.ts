@@ -32,7 +32,7 @@ export type StateRecord =
 
 /** What the last round of letting go left for the cluster as a whole. */
 export interface Settled {
-  /** the furthest watermark of any host then, µs */
+  /** watermark of the middle host then, µs */
   at_us: number;
   /** memory that events took after it, about */
   bytes: number;
