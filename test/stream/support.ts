@@ -9,7 +9,7 @@ import { Processor } from '../../src/stream/processor.js';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.js';
 
 /** Nothing is let go within any history of a test. */
-const KEEPS_ALL = { keep_settled_us: 1e15, state_bytes_max: Number.MAX_SAFE_INTEGER };
+export const KEEPS_ALL = { keep_settled_us: 1e15, state_bytes_max: Number.MAX_SAFE_INTEGER };
 
 /** A processor on a partition in memory: what it puts out is kept as a log would keep it. */
 export class Partition {
