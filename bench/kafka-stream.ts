@@ -106,7 +106,7 @@ async function measure(run: number, partitions: number, hosts: number): Promise<
   await log.close();
 }
 
-/** As many clusters as are asked for, each of five hosts, with the same number of events in all. */
+/** As many clusters as are asked for, each of five hosts; about as many events in all, though each cluster has some 190. */
 function eventsOf(clusters: number): Event[] {
   const { events: some } = fleetOf(Math.max(1, Math.round(EVENTS / 36 / clusters)));
   const copies = Array.from({ length: clusters }, (_, n) => `cluster-${n}`);
