@@ -4,6 +4,7 @@ import type { Family } from './family.js';
 import type { FileCall } from './file-call.js';
 import {
   baseName,
+  directoryOf,
   type FileEvent,
   FileKeys,
   inodeKey,
@@ -15,6 +16,7 @@ import type { GivenLabels } from './given-labels.js';
 import { compareUses, type ImageFile, type ImageUse, type Match } from './images.js';
 import { isDoubtful } from './judge.js';
 import type { Storage, StorageMap } from './storage.js';
+import { TREE_US, Trees } from './trees.js';
 
 /** One file, as far as records tie its names and identities together. */
 interface Node {
@@ -59,6 +61,8 @@ export class FileIndex {
   /** keys of files that are used under a name with this last part */
   private readonly byBaseName = new Map<string, Set<string>>();
   private readonly namedCalls = new Map<string, FileCall[]>();
+  /** those calls by the process that made them */
+  private readonly trees = new Trees();
   private readonly usersOfPath = new Map<ByteText, Set<Family>>();
   /** first key of each use that a family stated */
   private readonly statedBy = new Map<Family, Map<string, ImageUse[]>>();
@@ -84,8 +88,10 @@ export class FileIndex {
     for (const key of call.keys) this.nodeOf(key).candidates.add(call);
     call.formerKeys = this.keys.ofFormerMounts(event.host, event);
     for (const key of call.formerKeys) this.nodeOf(key).candidates.add(call);
-    if (isNamedInUnknownDirectory(event))
+    if (isNamedInUnknownDirectory(event)) {
       getOrMake(this.namedCalls, baseName(event.body.path as ByteText), () => []).push(call);
+      for (const other of this.trees.add(call)) this.toMatch.add(other);
+    }
     this.toMatch.add(call);
   }
 
@@ -250,7 +256,10 @@ export class FileIndex {
     const node = this.nodes.get(this.find(key));
     if (node === undefined) return;
     node.file = null;
-    for (const call of node.candidates) this.toMatch.add(call);
+    for (const call of node.candidates) {
+      this.toMatch.add(call);
+      for (const other of this.trees.of(call)) this.toMatch.add(other);
+    }
     if (node.names.size <= this.namedCalls.size) {
       for (const name of node.names)
         for (const call of this.namedCalls.get(name) ?? []) this.toMatch.add(call);
@@ -280,11 +289,8 @@ export class FileIndex {
     if (node === undefined) this.setDoubtful(call, false);
   }
 
-  private match({
-    event,
-    keys,
-    formerKeys,
-  }: FileCall): { key: string; by: Match; storage: Storage | null } | null {
+  private match(call: FileCall): { key: string; by: Match; storage: Storage | null } | null {
+    const { event, keys, formerKeys } = call;
     const { storages } = this.keys;
     const storage = this.keys.storageOf(event.host, event);
     for (const key of keys) {
@@ -300,7 +306,7 @@ export class FileIndex {
     const former = formerKeys.find((key) => this.isImage(key, event));
     // it is that file or one of a mount that is not on record: which storage it is on is not known
     if (former !== undefined) return { key: former, by: 'identity', storage: null };
-    return isNamedInUnknownDirectory(event) ? this.matchByBaseName(event, storage) : null;
+    return isNamedInUnknownDirectory(event) ? this.matchByBaseName(call, storage) : null;
   }
 
   private isImage(key: string, event: FileEvent): boolean {
@@ -310,12 +316,13 @@ export class FileIndex {
 
   /**
    * A file with the same last name on the same storage, when there is one only and its inode is not known. It may as well
-   * be a copy that lies in another directory, so it accuses nobody.
+   * be a copy that lies in another directory, so it accuses nobody, unless the process went through the image's own.
    */
   private matchByBaseName(
-    event: FileEvent,
+    call: FileCall,
     storage: Storage | null,
   ): { key: string; by: Match; storage: Storage | null } | null {
+    const { event } = call;
     const { path, dev } = event.body;
     const exported = dev === null ? [] : this.keys.storages.partsOf(event.host, dev);
     const possible = new Set([storage?.key, ...exported.map((each) => each.key)]);
@@ -333,7 +340,34 @@ export class FileIndex {
     // what another host uses is no file of this host's own, whether or not the mounts of that host are known
     const isOwn = uses.some((use) => use.host === event.host && this.liesOn(use, new Set([storage?.key])));
     const served = !isOwn && exported[0];
-    return { key: root, by: 'name', storage: served || storage };
+    const by = this.wentThroughDirectoryOf(uses, call) ? 'tree' : 'name';
+    return { key: root, by, storage: served || storage };
+  }
+
+  /**
+   * `chown -R` leaves names without their directory. Where it took another image by its inode, it was in that image's
+   * directory; an image that lies beside it was among what it took there. So if it took one file of the name only, that
+   * was the image.
+   */
+  private wentThroughDirectoryOf(uses: readonly ImageUse[], call: FileCall): boolean {
+    const { at, body } = call.event;
+    if (body.pid === null || body.inode === null) return false;
+    const tree = this.trees.of(call);
+    const isOther = ({ event }: FileCall) =>
+      baseName(event.body.path as ByteText) === baseName(body.path as ByteText) &&
+      (event.body.dev !== body.dev || event.body.inode !== body.inode);
+    if (tree.some(isOther)) return false;
+    const directories = new Set(uses.map(directoryOfUse));
+    return tree.some(
+      ({ event, keys }) =>
+        event.body.dev === body.dev &&
+        Math.abs(event.at - at) <= TREE_US &&
+        keys.some(
+          (key) =>
+            this.isImage(key, event) &&
+            allUses(this.nodeOf(key)).some((use) => directories.has(directoryOfUse(use))),
+        ),
+    );
   }
 
   private liesOn(use: ImageUse, keys: ReadonlySet<string | undefined>): boolean {
@@ -420,6 +454,10 @@ function allUses(node: Node): ImageUse[] {
 function fileFrom(id: string, node: Node): ImageFile {
   const uses = allUses(node);
   return { id, path: uses[0]?.path ?? null, uses };
+}
+
+function directoryOfUse({ host, path }: ImageUse): string {
+  return `${host}\n${directoryOf(path)}`;
 }
 
 /** The last part of a name is given and is none of the file's: the inode is another file system's. */

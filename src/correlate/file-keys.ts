@@ -101,3 +101,7 @@ export function isNamedInUnknownDirectory(event: FileEvent): boolean {
 export function baseName(path: ByteText): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
+
+export function directoryOf(path: ByteText): string {
+  return path.slice(0, path.lastIndexOf('/'));
+}

@@ -18,8 +18,11 @@ export interface ImageFile {
   uses: readonly ImageUse[];
 }
 
-/** How a call was tied to an image; by the last part of a name alone it may be a copy that lies elsewhere. */
-export type Match = 'identity' | 'name';
+/**
+ * How a call was tied to an image; by the last part of a name alone it may be a copy that lies elsewhere. `tree`: the same
+ * process went through the image's directory, and took no other file of that name.
+ */
+export type Match = 'identity' | 'tree' | 'name';
 
 /** What a family's guests use, as was stated of them. */
 export interface Images {

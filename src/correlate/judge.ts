@@ -31,7 +31,7 @@ import {
   useOf,
 } from './need.js';
 
-import { mayBeAnotherFile } from './other-file.js';
+import { mayBeAnotherFile, mayBeCopy } from './other-file.js';
 import type { StorageMap } from './storage.js';
 
 /** What a call means for one of the guests that use the file. */
@@ -150,7 +150,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
     return undetermined(known, 'detached-image', imageList(call));
   }
   if (
-    call.match === 'name' ||
+    mayBeCopy(call) ||
     isNamedAsAnothers(call, custody.guest) ||
     isElsewhere(call, custody, owners, context)
   )

@@ -1,7 +1,10 @@
+import { lowerBound } from './entry.js';
 import { usablePath } from './file-keys.js';
+import { covers } from './host-record.js';
 import type { ImageCall } from './image-call.js';
 import type { Incarnation } from './incarnation.js';
 import type { Storage, StorageMap, StoredFile } from './storage.js';
+import { TREE_US } from './trees.js';
 
 /**
  * Hosts often mount the storage of different file servers at one path, so that one path can be two files. Mounts name
@@ -33,6 +36,24 @@ export function mayBeAnotherFile(
   const keys = new Set(places.flat().map((each) => each.storage?.key));
   return !callsOnFile.some(
     (other) => keys.has(other.storage?.key) && other.event.body.inode === event.body.inode,
+  );
+}
+
+/**
+ * A file that was named without its directory may be a copy of the image that lies in another. Where the process went
+ * through the image's directory it was the image, if no call that it made around then is missing.
+ */
+export function mayBeCopy({ match, record, position }: ImageCall): boolean {
+  if (match !== 'tree') return match === 'name';
+  const { times } = record;
+  const at_us = times[position] as number;
+  if (record.began_us > at_us - TREE_US) return true;
+  const from = lowerBound(times, (each) => each < at_us - TREE_US);
+  return !covers(
+    record,
+    'audit',
+    from - 1,
+    lowerBound(times, (each) => each <= at_us + TREE_US),
   );
 }
 

@@ -135,6 +135,17 @@ function relabelled(way: Way): (variant?: Variant) => Scenario {
 
 const POOL_PATHS = '/var/lib/libvirt/images/nfs';
 
+const IMAGES = '/var/lib/libvirt/images';
+
+/** A guest of which one image is known by its inode, and one by its name alone. */
+function beforeWalk(lab: Lab) {
+  const base = lab.file('base.raw', { mode: 0o100644 });
+  const vm1 = lab.guest('vm1', [[lab.file('vm1.qcow2'), base]]);
+  lab.wait(6000);
+  knownByName(lab, vm1);
+  return { vm1, base, by: admin(lab, 'hostb') };
+}
+
 /** Ways in which labels are changed. */
 export const CALLS: Stories = {
   ...Object.fromEntries(
@@ -166,6 +177,24 @@ export const CALLS: Stories = {
     lab.wait(4000);
     // the name alone does not tell the copy from the image
     return { doubted: 1 };
+  }),
+
+  'chown -R of a directory with an image that no other record names': story({}, (lab) => {
+    const { vm1, base, by } = beforeWalk(lab);
+    for (const file of [base, top(vm1)]) lab.chown('hostb', file, 0, { by, below: IMAGES });
+    lab.ioErrors(vm1, 'hosta', 2);
+    lab.wait(6000);
+    return { causes: ['foreign-program'] };
+  }),
+
+  'chown -R of that directory and of a backup below it': story({}, (lab) => {
+    const { vm1, base, by } = beforeWalk(lab);
+    const copy = lab.file('backup/base.raw');
+    for (const file of [copy, base, top(vm1)]) lab.chown('hostb', file, 0, { by, below: IMAGES });
+    lab.ioErrors(vm1, 'hosta', 2);
+    lab.wait(6000);
+    // which of the two is the image is in no record
+    return { causes: ['foreign-program'], unproved: 1, doubted: 1 };
   }),
 
   'ownership that libvirt leaves to admins (dynamic_ownership = 0)': withVm1(
