@@ -1,12 +1,5 @@
 import { getOrMake, groupBy } from '../domain/group.js';
-import type {
-  FindingReport,
-  GuestRef,
-  MigrationReport,
-  RelabelReport,
-  Report,
-  TimelineEntry,
-} from '../domain/report.js';
+import type { FindingReport, GuestRef, MigrationReport, RelabelReport, Report } from '../domain/report.js';
 import type { Verdict } from '../domain/verdict.js';
 import type { Event } from '../events/event.js';
 import type { ClockBounds } from './clock-bounds.js';
@@ -140,9 +133,10 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
       all.map((record) => [record.host, sufferingOf(record, ofGuest(record), isOver)]),
     );
     const migrations = migrationsOf(custody, records, ref);
-    const told = migrations.filter((each) => !isMigrationOver(each, letGo));
+    const told = letGo.size === 0 ? migrations : migrations.filter((each) => !isMigrationOver(each, letGo));
     const view: GuestView = { key, ref, custody, images, judgements, migrations, suffering };
     const found = relabelFindings(view, fleet);
+    const rows = guestTimeline(view, records, ofGuest);
     return {
       key,
       ref,
@@ -158,7 +152,8 @@ export function judgeFamily(family: Family, evidence: Evidence): GuestConclusion
         ),
         ...unrecognisedStorage(view, records, storages),
       ],
-      timeline: guestTimeline(view, records, ofGuest).filter(({ entry }) => !isRowOver(entry, letGo)),
+      timeline:
+        letGo.size === 0 ? rows : rows.filter(({ entry }) => !isSettled(letGo, entry.host, entry.at_us)),
       relabels,
       over,
       bounds: custody.bounds,
@@ -172,14 +167,7 @@ const NONE: readonly number[] = [];
 function isMigrationOver({ report }: Migration, letGo: ReadonlySet<GuestRemains>): boolean {
   const { from, to, began_us, ended_us } = report;
   const at_us = ended_us ?? began_us;
-  return (
-    letGo.size > 0 &&
-    [to, from].some((host) => host !== null && at_us !== null && isSettled(letGo, host, at_us))
-  );
-}
-
-function isRowOver({ host, at_us }: TimelineEntry, letGo: ReadonlySet<GuestRemains>): boolean {
-  return letGo.size > 0 && isSettled(letGo, host, at_us);
+  return [to, from].some((host) => host !== null && at_us !== null && isSettled(letGo, host, at_us));
 }
 
 /**

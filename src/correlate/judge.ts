@@ -30,7 +30,6 @@ import {
   type Use,
   useOf,
 } from './need.js';
-
 import { mayBeAnotherFile, mayBeCopy } from './other-file.js';
 import type { StorageMap } from './storage.js';
 

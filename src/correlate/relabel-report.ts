@@ -16,11 +16,25 @@ export function imageRef(call: ImageCall): ImageRef {
 }
 
 export function relabelReport(judgement: Judgement, guest: RelabelReport['guest']): RelabelReport {
-  const { id, host, at_us, serial, call, success, before, after, actor } = statedBy(judgement.call.event);
-  const { effect, owner, verdict, reason, proof, missing } = judgement;
+  const stated = statedBy(judgement.call.event);
   return {
-    ...{ id, host, at_us, serial, call, success, guest, image: imageRef(judgement.call), before, after },
-    ...{ effect, owner, verdict, reason, proof, missing, actor },
+    id: stated.id,
+    host: stated.host,
+    at_us: stated.at_us,
+    serial: stated.serial,
+    call: stated.call,
+    success: stated.success,
+    guest,
+    image: imageRef(judgement.call),
+    before: stated.before,
+    after: stated.after,
+    effect: judgement.effect,
+    owner: judgement.owner,
+    verdict: judgement.verdict,
+    reason: judgement.reason,
+    proof: judgement.proof,
+    missing: judgement.missing,
+    actor: stated.actor,
   };
 }
 

@@ -78,9 +78,15 @@ export class Remains {
   }
 
   /** Of all guests that have one of these UUIDs or names. */
-  ofFamily({ uuids, names }: { uuids: Iterable<string>; names: Iterable<ByteText> }): Set<GuestRemains> {
+  ofFamily({
+    uuids,
+    names,
+  }: {
+    uuids: Iterable<string>;
+    names: Iterable<ByteText>;
+  }): ReadonlySet<GuestRemains> {
+    if (this.guests.size === 0) return NONE;
     const found = new Set<GuestRemains>();
-    if (this.guests.size === 0) return found;
     for (const uuid of uuids) for (const each of this.byUuid.get(uuid) ?? []) found.add(each);
     for (const name of names) for (const each of this.byName.get(name) ?? []) found.add(each);
     return found;
@@ -94,6 +100,8 @@ export class Remains {
     ] as const;
   }
 }
+
+const NONE: ReadonlySet<GuestRemains> = new Set();
 
 /** Stable for as long as its guests are the same. */
 export function idOf({ uuids, names }: Pick<GuestRemains, 'uuids' | 'names'>): string {
