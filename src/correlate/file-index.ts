@@ -16,7 +16,7 @@ import type { GivenLabels } from './given-labels.js';
 import { compareUses, type ImageFile, type ImageUse, type Match } from './images.js';
 import { isDoubtful } from './judge.js';
 import type { Storage, StorageMap } from './storage.js';
-import { TREE_US, Trees } from './trees.js';
+import { WALK_US, type Walk, Walks } from './walks.js';
 
 /** One file, as far as records tie its names and identities together. */
 interface Node {
@@ -61,8 +61,9 @@ export class FileIndex {
   /** keys of files that are used under a name with this last part */
   private readonly byBaseName = new Map<string, Set<string>>();
   private readonly namedCalls = new Map<string, FileCall[]>();
-  /** those calls by the process that made them */
-  private readonly trees = new Trees();
+  /** those calls by the process that made them, and the processes of which more is known */
+  private readonly walks = new Walks();
+  private readonly walksToMatch = new Set<Walk>();
   private readonly usersOfPath = new Map<ByteText, Set<Family>>();
   /** first key of each use that a family stated */
   private readonly statedBy = new Map<Family, Map<string, ImageUse[]>>();
@@ -90,7 +91,7 @@ export class FileIndex {
     for (const key of call.formerKeys) this.nodeOf(key).candidates.add(call);
     if (isNamedInUnknownDirectory(event)) {
       getOrMake(this.namedCalls, baseName(event.body.path as ByteText), () => []).push(call);
-      for (const other of this.trees.add(call)) this.toMatch.add(other);
+      this.walksToMatch.add(this.walks.add(call));
     }
     this.toMatch.add(call);
   }
@@ -156,6 +157,8 @@ export class FileIndex {
    */
   settle(): { families: Set<Family>; areDoubtfulOther: boolean } {
     for (const key of this.changed) this.askAgain(key);
+    for (const { calls } of this.walksToMatch) for (const call of calls) this.toMatch.add(call);
+    this.walksToMatch.clear();
     const affected = new Set<Node>();
     for (const call of this.toMatch) this.matchAgain(call, affected);
     for (const key of this.changed) {
@@ -258,7 +261,8 @@ export class FileIndex {
     node.file = null;
     for (const call of node.candidates) {
       this.toMatch.add(call);
-      for (const other of this.trees.of(call)) this.toMatch.add(other);
+      const walk = this.walks.of(call);
+      if (walk) this.walksToMatch.add(walk);
     }
     if (node.names.size <= this.namedCalls.size) {
       for (const name of node.names)
@@ -340,7 +344,7 @@ export class FileIndex {
     // what another host uses is no file of this host's own, whether or not the mounts of that host are known
     const isOwn = uses.some((use) => use.host === event.host && this.liesOn(use, new Set([storage?.key])));
     const served = !isOwn && exported[0];
-    const by = this.wentThroughDirectoryOf(uses, call) ? 'tree' : 'name';
+    const by = this.wentThroughDirectoryOf(uses, call) ? 'walk' : 'name';
     return { key: root, by, storage: served || storage };
   }
 
@@ -352,16 +356,13 @@ export class FileIndex {
   private wentThroughDirectoryOf(uses: readonly ImageUse[], call: FileCall): boolean {
     const { at, body } = call.event;
     if (body.pid === null || body.inode === null) return false;
-    const tree = this.trees.of(call);
-    const isOther = ({ event }: FileCall) =>
-      baseName(event.body.path as ByteText) === baseName(body.path as ByteText) &&
-      (event.body.dev !== body.dev || event.body.inode !== body.inode);
-    if (tree.some(isOther)) return false;
+    const walk = this.walks.of(call);
+    if (!walk?.tookOneOfItsName(call)) return false;
     const directories = new Set(uses.map(directoryOfUse));
-    return tree.some(
+    return walk.calls.some(
       ({ event, keys }) =>
         event.body.dev === body.dev &&
-        Math.abs(event.at - at) <= TREE_US &&
+        Math.abs(event.at - at) <= WALK_US &&
         keys.some(
           (key) =>
             this.isImage(key, event) &&

@@ -19,10 +19,10 @@ export interface ImageFile {
 }
 
 /**
- * How a call was tied to an image; by the last part of a name alone it may be a copy that lies elsewhere. `tree`: the same
+ * How a call was tied to an image; by the last part of a name alone it may be a copy that lies elsewhere. `walk`: the same
  * process went through the image's directory, and took no other file of that name.
  */
-export type Match = 'identity' | 'tree' | 'name';
+export type Match = 'identity' | 'walk' | 'name';
 
 /** What a family's guests use, as was stated of them. */
 export interface Images {

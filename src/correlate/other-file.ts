@@ -4,7 +4,7 @@ import { covers } from './host-record.js';
 import type { ImageCall } from './image-call.js';
 import type { Incarnation } from './incarnation.js';
 import type { Storage, StorageMap, StoredFile } from './storage.js';
-import { TREE_US } from './trees.js';
+import { WALK_US } from './walks.js';
 
 /**
  * Hosts often mount the storage of different file servers at one path, so that one path can be two files. Mounts name
@@ -44,16 +44,16 @@ export function mayBeAnotherFile(
  * through the image's directory it was the image, if no call that it made around then is missing.
  */
 export function mayBeCopy({ match, record, position }: ImageCall): boolean {
-  if (match !== 'tree') return match === 'name';
+  if (match !== 'walk') return match === 'name';
   const { times } = record;
   const at_us = times[position] as number;
-  if (record.began_us > at_us - TREE_US) return true;
-  const from = lowerBound(times, (each) => each < at_us - TREE_US);
+  if (record.began_us > at_us - WALK_US) return true;
+  const from = lowerBound(times, (each) => each < at_us - WALK_US);
   return !covers(
     record,
     'audit',
     from - 1,
-    lowerBound(times, (each) => each <= at_us + TREE_US),
+    lowerBound(times, (each) => each <= at_us + WALK_US),
   );
 }
 

@@ -79,12 +79,8 @@ export class Ownership {
 
   /** The host's own record does not tell; a chain of others through the whole record would. */
   private unlessSpanned(local: LocalState, host: string, own: Incarnation | null): Custody {
-    for (const chain of this.where.linkage.chains) {
-      const foreign = own === null || !chain.includes(own);
-      if (foreign && chain.every((each) => each.host !== host) && this.where.coversRecord(chain)) {
-        return this.otherOf(chain, host, [chainProof(chain)], local);
-      }
-    }
+    const chain = this.where.chains.without(host).find((each) => this.where.coversRecord(each));
+    if (chain) return this.otherOf(chain, host, [chainProof(chain)], local);
     const candidates = this.where.others(host);
     return this.unknown(local, own === null ? candidates : [...candidates, own], guestState(host));
   }
@@ -93,7 +89,7 @@ export class Ownership {
     const { incarnation } = local;
     if (!local.sure) return this.unlessSpanned(local, host, incarnation);
     if (incarnation.startFailed) {
-      const [last, next] = this.where.ownedAround(incarnation);
+      const [last, next] = this.where.chains.ownedAround(incarnation);
       return this.elsewhere(local, host, last, next);
     }
     return this.unlessRivalled(local, incarnation, {
@@ -115,16 +111,14 @@ export class Ownership {
     own: Extract<Custody, { kind: 'this-host' }>,
   ): Custody {
     if (this.lockedStorage) return own;
-    const rivals: Incarnation[] = [];
-    for (const chain of this.where.linkage.chains) {
-      if (chain.includes(incarnation)) continue;
-      if (this.where.ranBeside(chain, incarnation)) {
-        return this.otherOf(chain, incarnation.host, [chainProof(chain)], local);
-      }
-      rivals.push(
-        ...chain.filter((each) => each.host !== incarnation.host && !isOrderedBySave(each, incarnation)),
-      );
-    }
+    const { host } = incarnation;
+    const beside = this.where.ranBeside(incarnation);
+    if (beside) return this.otherOf(beside, host, [chainProof(beside)], local);
+    const ownChain = this.where.chains.of(incarnation);
+    const rivals = this.where.chains
+      .beyond(host)
+      .filter((chain) => chain !== ownChain)
+      .flatMap((chain) => chain.filter((each) => each.host !== host && !isOrderedBySave(each, incarnation)));
     return rivals.length === 0 && !this.where.mayStillBeAway(incarnation)
       ? own
       : this.unknown(local, [...rivals, incarnation], orderMissing(), true);
@@ -139,7 +133,7 @@ export class Ownership {
     }
     if (proven) return this.ofSource(incarnation, position, incomingProof(incarnation), local);
     const spanning = this.where.spanning(
-      ...this.where.ownedAround(incarnation),
+      ...this.where.chains.ownedAround(incarnation),
       host,
       incarnation.kind === 'incoming',
       clearsAway ? incarnation : null,
@@ -193,7 +187,7 @@ export class Ownership {
     }
     if (!successor) return this.unlessKept(local, host, incarnation);
     // never confirmed, so this can be long after: the guest may have ended where it went
-    const chain = this.where.linkage.chains.find((each) => each.includes(successor)) as Chain;
+    const chain = this.where.chains.of(successor) as Chain;
     const since = chain.slice(chain.indexOf(successor));
     if (since.length === 1 && handOver.brokenAt !== null && handOver.brokenAt < position) {
       if (this.where.diedInPostCopy(successor)) return { kind: 'nobody', proof: [] };

@@ -1,3 +1,4 @@
+import { ChainIndex } from './chain-index.js';
 import { type Chain, type Linkage, wasHandedIn } from './chains.js';
 import { beginsBefore } from './custody-proofs.js';
 import { covers, coversAny, type HostRecord } from './host-record.js';
@@ -10,6 +11,7 @@ import { LIFECYCLE_STREAMS, START_STOP_STREAMS } from './streams.js';
  */
 export class Whereabouts {
   readonly linkage: Linkage;
+  readonly chains: ChainIndex;
   /** incarnations that owned the guest at some time */
   readonly owning: readonly Incarnation[];
   private readonly records: ReadonlyMap<string, HostRecord>;
@@ -18,6 +20,8 @@ export class Whereabouts {
   private readonly areStartsSeen: boolean;
   /** incarnations whose take-over a hole could hide */
   private readonly hiddenTakers: readonly Incarnation[];
+  /** chains that ran the guest through their whole record and were refused its image; made when asked for */
+  private refused: readonly Chain[] | null = null;
 
   constructor(
     linkage: Linkage,
@@ -25,6 +29,7 @@ export class Whereabouts {
     byHost: ReadonlyMap<string, GuestRecord>,
   ) {
     this.linkage = linkage;
+    this.chains = new ChainIndex(linkage.chains, byHost);
     this.records = records;
     this.byHost = byHost;
     this.owning = [...byHost.values()].flatMap((own) =>
@@ -53,13 +58,14 @@ export class Whereabouts {
     ranElsewhere = false,
     cleared: Incarnation | null = null,
   ): Chain | null {
-    const only = this.linkage.chains.filter((chain) => chain.some((each) => each.host !== host)).length === 1;
-    for (const chain of this.linkage.chains) {
+    const beyond = this.chains.beyond(host);
+    const only = beyond.length === 1;
+    for (const chain of last === null ? beyond : chainsWith(this.chains.of(last))) {
       let begin = 0;
       if (last !== null) {
         // it owned the guest before: only what it handed the guest on to can have had it since
         const index = chain.indexOf(last);
-        if (index < 0 || index === chain.length - 1) continue;
+        if (index === chain.length - 1) continue;
         begin = index + 1;
       } else if (
         !beginsBefore(chain[0] as Incarnation) &&
@@ -104,20 +110,22 @@ export class Whereabouts {
   }
 
   /**
-   * Did a chain of others run the guest while this host ran it, too? That they had it through their whole record does
+   * A chain of others that ran the guest while this host ran it, too. That they had it through their whole record does
    * not show it: one record can end before the other begins. That the guest was refused its image there does, where
    * this host's began by itself; had it been handed in, it may have come from them.
    */
-  ranBeside(chain: Chain, own: Incarnation): boolean {
-    const [begun] = this.linkage.chains.find((each) => each.includes(own)) ?? [own];
-    return (
-      !wasHandedIn(begun as Incarnation) && chain.some((each) => each.wasDenied) && this.coversRecord(chain)
+  ranBeside(own: Incarnation): Chain | null {
+    const chain = this.chains.of(own);
+    if (wasHandedIn(chain?.[0] ?? own)) return null;
+    this.refused ??= this.linkage.chains.filter(
+      (each) => each.some(({ wasDenied }) => wasDenied) && this.coversRecord(each),
     );
+    return this.refused.find((each) => each !== chain) ?? null;
   }
 
   /** The host had handed the guest on, nobody is on record as having taken it, and then it started it anew. */
   mayStillBeAway(incarnation: Incarnation): boolean {
-    const [before] = this.ownedAround(incarnation);
+    const [before] = this.chains.ownedAround(incarnation);
     if (incarnation.kind !== 'booted' || before === null || this.linkage.next.has(before)) return false;
     const result = before.handOvers.at(-1)?.result;
     return result === 'ended' || (result === 'open' && !this.areLinksSure());
@@ -248,17 +256,7 @@ export class Whereabouts {
   sourcesOf(incarnation: Incarnation): Incarnation[] {
     const previous = this.linkage.previous.get(incarnation);
     if (previous) return [previous];
-    return this.spanning(...this.ownedAround(incarnation), incarnation.host, true) ?? [];
-  }
-
-  /** The incarnations of the same host that owned the guest before and after. */
-  ownedAround(incarnation: Incarnation): [Incarnation | null, Incarnation | null] {
-    const own = this.byHost.get(incarnation.host)?.incarnations ?? [];
-    const index = own.indexOf(incarnation);
-    return [
-      own.slice(0, index).findLast((each) => each.owns !== null) ?? null,
-      own.slice(index + 1).find((each) => each.owns !== null) ?? null,
-    ];
+    return this.spanning(...this.chains.ownedAround(incarnation), incarnation.host, true) ?? [];
   }
 
   ownedAt(host: string, position: number): [Incarnation | null, Incarnation | null] {
@@ -318,4 +316,8 @@ export class Whereabouts {
     return jobs.filter(({ to, status }) => to < stopped && (status === 'failed' || status === 'cancelled'))
       .length;
   }
+}
+
+function chainsWith(chain: Chain | undefined): readonly Chain[] {
+  return chain === undefined ? [] : [chain];
 }
