@@ -30,7 +30,7 @@ import {
   type Use,
   useOf,
 } from './need.js';
-import { mayBeAnotherFile, mayBeCopy } from './other-file.js';
+import { isNamedAsAnothers, mayBeAnotherFile, mayBeCopy } from './other-file.js';
 import type { StorageMap } from './storage.js';
 
 /** What a call means for one of the guests that use the file. */
@@ -150,7 +150,7 @@ export function judge(call: ImageCall, custody: GuestCustody, context: JudgeCont
   }
   if (
     mayBeCopy(call) ||
-    isNamedAsAnothers(call, custody.guest) ||
+    isNamedAsAnothers(call, custody.guest, context.storages) ||
     isElsewhere(call, custody, owners, context)
   )
     return undetermined(known, 'file-unknown', fileIdentity(call));
@@ -334,15 +334,6 @@ function contextUnchanged(call: RelabelObserved): boolean {
     call.attribute_confidence === 'certain' &&
     effectOf(call) === 'unchanged'
   );
-}
-
-/**
- * The name is that of another guest's image, and only the inode is this guest's: a file server gives the number of a
- * deleted file to the next one, and no record tells when.
- */
-function isNamedAsAnothers({ event: { body }, file }: ImageCall, guest: string): boolean {
-  const named = file.uses.filter((use) => use.path === body.path);
-  return named.length > 0 && named.every((use) => use.guest !== guest);
 }
 
 function isElsewhere(

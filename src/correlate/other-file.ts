@@ -22,8 +22,7 @@ export function mayBeAnotherFile(
   if (!isNfs(storage)) return false;
   const { storagePath } = storages.locate(record.host, usablePath(event), event.body.dev);
   const isSame = (place: StoredFile) =>
-    place.storage?.key === storage.key ||
-    (place.storage?.pathSpace === storage.pathSpace && place.storagePath === storagePath);
+    place.storage?.key === storage.key || isSamePlace(place, { storage, storagePath });
   const places = owners.map((owner) =>
     call.file.uses
       .filter((use) => use.guest === guest && use.host === owner.host)
@@ -37,6 +36,28 @@ export function mayBeAnotherFile(
   return !callsOnFile.some(
     (other) => keys.has(other.storage?.key) && other.event.body.inode === event.body.inode,
   );
+}
+
+/**
+ * The name is that of another guest's image, and only the inode is this guest's: a file server gives the number of a
+ * deleted file to the next one, and no record tells when. Two mounts of one storage give one image two names.
+ */
+export function isNamedAsAnothers(
+  { event, file, record }: ImageCall,
+  guest: string,
+  storages: StorageMap,
+): boolean {
+  const named = file.uses.filter((use) => use.path === event.body.path);
+  if (named.length === 0 || named.some((use) => use.guest === guest)) return false;
+  const here = storages.locate(record.host, usablePath(event), event.body.dev);
+  return !file.uses.some(
+    (use) => use.guest === guest && isSamePlace(storages.locate(use.host, use.path, null), here),
+  );
+}
+
+function isSamePlace(a: StoredFile, b: StoredFile): boolean {
+  if (a.storage === null || a.storagePath === null) return false;
+  return a.storage.pathSpace === b.storage?.pathSpace && a.storagePath === b.storagePath;
 }
 
 /**
