@@ -170,8 +170,13 @@ async function consume(
     }
     coming = fetching(events, fetched.next, settings);
     const batches = [...batchesOf(fetched.records, processing)];
-    // nothing else is there to do
-    if (batches.length === 0) await committer.finish();
+    if (batches.length === 0) {
+      // marks of transactions alone: nobody is to take them for records that wait
+      if (fetched.next !== position) await committer.add([], fetched.next);
+      position = fetched.next;
+      // nothing else is there to do
+      await committer.finish();
+    }
     for (const [index, batch] of batches.entries()) {
       if (signal.aborted) return;
       const isLast = index === batches.length - 1;
