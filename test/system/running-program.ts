@@ -105,6 +105,18 @@ export class RunningProgram {
   }
 
   /** @throws Error with what the program said last when it does not come to that, or ends */
+  /** Resolves when it has appended nothing for half a second. */
+  async resting(): Promise<void> {
+    let last: number | null = null;
+    let since_ms = 0;
+    await this.until('it rests', async () => {
+      const added = await this.metric('append_events_total');
+      if (added !== last) since_ms = performance.now();
+      last = added;
+      return performance.now() - since_ms > 500;
+    });
+  }
+
   private async until(what: string, condition: () => Promise<boolean>): Promise<void> {
     const child = this.process;
     const said = () => `the last lines of its log:\n${this.log.join('\n')}`;
