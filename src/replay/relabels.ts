@@ -1,8 +1,6 @@
 import { ImageInterest } from '../correlate/interest.js';
 import type { Event, EventOf } from '../events/event.js';
-
-/** What an event takes in memory beside its witness, measured: its object, its texts and its place in the state. */
-const EVENT_BYTES = 1500;
+import { sizeOf } from '../events/event-size.js';
 
 /** Held relabels may take this much: some 30,000 of them. */
 export const HELD_BYTES_MAX = 64 << 20;
@@ -65,10 +63,6 @@ export class Relabels {
     this.interest.letGo(event);
     this.letGo++;
   }
-}
-
-function sizeOf({ witness }: Relabel): number {
-  return witness.length + EVENT_BYTES;
 }
 
 /** Witnesses are slices of the chunk they were read from; a copy lets go of the chunk. */

@@ -14,13 +14,13 @@ import { groupBy } from '../domain/group.js';
 import type { GuestRef, HostReport, TimelineEntry } from '../domain/report.js';
 import { LATEST_TIME_US } from '../domain/time.js';
 import type { Event, EventOf, Stream } from '../events/event.js';
+import { sizeOf } from '../events/event-size.js';
 import {
   CONCLUSION_TABLES,
   type ConclusionItems,
   type ConclusionTable,
   SHAPES,
 } from '../store/conclusions.js';
-import { sizeOf } from './event-size.js';
 import type { Moment } from './watermarks.js';
 
 /** The correlator as the processor uses it: one cluster's events in, what is to be said about them out. */

@@ -1,6 +1,6 @@
 import { ImageInterest } from '../correlate/interest.js';
 import type { Event, EventOf } from '../events/event.js';
-import { sizeOf } from './event-size.js';
+import { sizeOf } from '../events/event-size.js';
 import { fullerCopy } from './judge.js';
 
 export type Relabel = EventOf<'RelabelObserved'>;

@@ -1,4 +1,4 @@
-import type { Event } from '../events/event.js';
+import type { Event } from './event.js';
 
 /** What an event takes in memory beside its witness, measured: its object, its texts and its place in a map. */
 const EVENT_BYTES = 1500;
