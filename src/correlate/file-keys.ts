@@ -22,6 +22,11 @@ export function isInodeKey(key: string): boolean {
   return key.startsWith(INODE);
 }
 
+/** The inode or the path that a key is made of. */
+export function inodeOrPathOf(key: string): string {
+  return key.slice(key.lastIndexOf('\0') + 1);
+}
+
 /**
  * What a file can be known by. A file has an identity (storage + inode) and names (storage + path); records state one,
  * the other or both.

@@ -85,7 +85,7 @@ export class HostLog {
   /** Takes new events in. Afterwards every entry has its time and order. */
   add(entries: readonly Entry[], isStale: boolean): Change {
     const { size } = this;
-    const formerClock = JSON.stringify(this.clock);
+    const formerClock = this.clock;
     const isReordered = isStale || !this.placeEach(entries, size);
     // a copy that took another's place may say anything otherwise
     const isMoved = (isReordered && this.reorder(entries)) || isStale;
@@ -99,7 +99,8 @@ export class HostLog {
     this.facts.hypervisor ||=
       this.saidByHypervisor || LIBVIRT_STREAMS.some((stream) => this.streams.has(stream));
     const isHeardAgain = this.hearAgain();
-    const isClockOther = isReordered && JSON.stringify(this.clock) !== formerClock;
+    const isClockOther =
+      this.clock !== formerClock && JSON.stringify(this.clock) !== JSON.stringify(formerClock);
     if (facts || gaps || isMoved || isHeardAgain || isClockOther) {
       const recorded = this.gapEntries.map((gap) => ({ gap, heardAgain: this.heardAgain.get(gap) ?? null }));
       this.gaps = new Gaps(gapsOf(recorded, this.facts, this.clock), this.clock.unsettled);

@@ -1,6 +1,6 @@
 import type { ByteText } from '../domain/byte-text.js';
 import type { AccessDenied, Event, EventOf, RelabelObserved } from '../events/event.js';
-import { isInodeKey } from './file-keys.js';
+import { inodeOrPathOf, isInodeKey } from './file-keys.js';
 
 /**
  * Which relabels can concern a guest's image, told before anything is correlated, in memory that does not grow with
@@ -41,7 +41,7 @@ export class ImageInterest {
   /** What images were known by of which no event is kept (`FileKeys`). */
   learnKeys(keys: readonly string[]): void {
     for (const key of keys) {
-      const id = key.slice(key.lastIndexOf('\0') + 1);
+      const id = inodeOrPathOf(key);
       this.mark(isInodeKey(key) ? hashOfInode(id) : hashOfName(id), WANTED);
     }
   }

@@ -1,3 +1,4 @@
+import { getOrMake } from '../domain/group.js';
 import type { Event } from '../events/event.js';
 import { linkages } from './chains.js';
 import type { Cluster } from './cluster.js';
@@ -131,9 +132,7 @@ function sharedFiles({ files, given }: Evidence): SharedFiles {
     for (const [family, list] of uses) {
       const way = `${key} ${wayOf(list)} ${[...family.uuids].map((uuid) => [...given.to(uuid)].sort()).join()}`;
       counts.set(way, (counts.get(way) ?? 0) + 1);
-      const ways = of.get(family);
-      if (ways) ways.push({ key, way });
-      else of.set(family, [{ key, way }]);
+      getOrMake(of, family, () => []).push({ key, way });
     }
   }
   return { of, counts };
