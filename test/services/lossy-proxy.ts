@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { KafkaBroker } from './kafka-broker.js';
 
 /**
  * Stands between clients and a broker, and loses replies that it is told to: the request was carried out, and the
@@ -97,4 +98,22 @@ function frames(take: (frame: Buffer) => void): (bytes: Buffer) => void {
       kept = kept.subarray(end);
     }
   };
+}
+
+/**
+ * A broker with a second listener, SECURE, that it advertises at the proxy's port.
+ *
+ * @param own the listener over which it talks to itself
+ */
+export function brokerBehind(proxy: LossyProxy, own: 'PLAINTEXT' | 'SECURE'): Promise<KafkaBroker> {
+  return KafkaBroker.start({
+    properties: ({ plain, secure }) => {
+      proxy.target = secure;
+      return {
+        'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:PLAINTEXT',
+        'inter.broker.listener.name': own,
+        'advertised.listeners': `PLAINTEXT://127.0.0.1:${plain},SECURE://127.0.0.1:${proxy.port}`,
+      };
+    },
+  });
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
 import { kafkaClient } from '../../../src/eventlog/kafka/client.js';
 import { recordsOf } from '../../../src/eventlog/kafka/latest-states.js';
 import { PartitionReader } from '../../../src/eventlog/kafka/partition-reader.js';
@@ -104,6 +105,20 @@ export async function recordsIn(
   } finally {
     await reader.close();
   }
+}
+
+/** Ends the source and waits until all its events are copied: each once, in order, with nobody in trouble. */
+export async function expectNoAnomaly(
+  settings: KafkaSettings,
+  partitions: number,
+  source: Source,
+  copiers: readonly Copier[],
+): Promise<void> {
+  await source.end();
+  const { anomalies, copies } = await verdictOn(settings, partitions, source.acknowledged);
+  expect(anomalies).toEqual([]);
+  expect(copies).toBeGreaterThanOrEqual(source.acknowledged.size);
+  expect(copiers.flatMap((each) => [...each.said('mismatch'), ...each.said('failed')])).toEqual([]);
 }
 
 /** Waits until every event was copied, then tells what is wrong. */

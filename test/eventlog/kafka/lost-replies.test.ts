@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type KafkaEventLog, openKafkaLog } from '../../../src/eventlog/kafka/kafka-log.js';
 import type { KafkaSettings } from '../../../src/eventlog/kafka/settings.js';
 import { describeWithKafka, freshSettings, withTopics } from '../../services/kafka.js';
-import { KafkaBroker } from '../../services/kafka-broker.js';
-import { LossyProxy } from '../../services/lossy-proxy.js';
+import type { KafkaBroker } from '../../services/kafka-broker.js';
+import { brokerBehind, LossyProxy } from '../../services/lossy-proxy.js';
 import { testLogger } from '../../services/test-logger.js';
 import { copying } from './copying.js';
 import { eventually, recordsIn, verdictOn } from './fleet.js';
@@ -30,16 +30,7 @@ describeWithKafka('a reply that was lost', () => {
 
   beforeAll(async () => {
     proxy = await LossyProxy.start();
-    broker = await KafkaBroker.start({
-      properties: ({ plain, secure }) => {
-        proxy.target = secure;
-        return {
-          'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:PLAINTEXT',
-          'inter.broker.listener.name': 'PLAINTEXT',
-          'advertised.listeners': `PLAINTEXT://127.0.0.1:${plain},SECURE://127.0.0.1:${proxy.port}`,
-        };
-      },
-    });
+    broker = await brokerBehind(proxy, 'PLAINTEXT');
   });
   afterAll(async () => {
     await proxy?.close();

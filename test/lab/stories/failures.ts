@@ -1,3 +1,4 @@
+import type { LabGuest } from '../guest.js';
 import type { Lab } from '../lab.js';
 import { controlRecord, machineIdRecord, serviceRecord } from '../records.js';
 import { admin, handOver, top } from '../steps.js';
@@ -138,11 +139,7 @@ export const FAILURES: Stories = {
   }),
 
   'the owner loses power and the guest is started elsewhere': withVm1({}, (lab, vm1) => {
-    losesPower(lab, vm1, 'hosta');
-    lab.wait(20_000);
-    lab.boot(vm1, 'hostb');
-    vm1.definedOn.add('hostb');
-    lab.wait(40_000);
+    diesAndIsStartedElsewhere(lab, vm1);
     lab.host('hosta').boots();
     lab.wait(8000);
     lab.stop(vm1, 'hostb', 'destroyed', 'prio-rpc-libvirtd');
@@ -152,11 +149,7 @@ export const FAILURES: Stories = {
   'the owner loses power, the guest is started elsewhere, and the former owner takes the image': withVm1(
     {},
     (lab, vm1) => {
-      losesPower(lab, vm1, 'hosta');
-      lab.wait(20_000);
-      lab.boot(vm1, 'hostb');
-      vm1.definedOn.add('hostb');
-      lab.wait(40_000);
+      diesAndIsStartedElsewhere(lab, vm1);
       lab.host('hosta').boots();
       lab.wait(8000);
       lab.chown('hosta', top(vm1), 0, { by: admin(lab, 'hosta') });
@@ -167,11 +160,7 @@ export const FAILURES: Stories = {
   ),
 
   'the owner loses power for good': withVm1({}, (lab, vm1) => {
-    losesPower(lab, vm1, 'hosta');
-    lab.wait(20_000);
-    lab.boot(vm1, 'hostb');
-    vm1.definedOn.add('hostb');
-    lab.wait(40_000);
+    diesAndIsStartedElsewhere(lab, vm1);
     lab.stop(vm1, 'hostb', 'destroyed', 'prio-rpc-libvirtd');
     lab.wait(8000);
   }),
@@ -179,11 +168,7 @@ export const FAILURES: Stories = {
   'the owner loses power and the guest is started elsewhere, without locks': story({}, (lab) => {
     const vm1 = lab.guest('vm1', [[lab.file('vm1.raw', { storage: 'p9' })]]);
     lab.wait(4000);
-    losesPower(lab, vm1, 'hosta');
-    lab.wait(20_000);
-    lab.boot(vm1, 'hostb');
-    vm1.definedOn.add('hostb');
-    lab.wait(40_000);
+    diesAndIsStartedElsewhere(lab, vm1);
     lab.host('hosta').boots();
     lab.wait(8000);
     lab.stop(vm1, 'hostb', 'destroyed', 'prio-rpc-libvirtd');
@@ -193,11 +178,7 @@ export const FAILURES: Stories = {
   'the owner loses power for good, without locks': story({}, (lab) => {
     const vm1 = lab.guest('vm1', [[lab.file('vm1.raw', { storage: 'p9' })]]);
     lab.wait(4000);
-    losesPower(lab, vm1, 'hosta');
-    lab.wait(20_000);
-    lab.boot(vm1, 'hostb');
-    vm1.definedOn.add('hostb');
-    lab.wait(40_000);
+    diesAndIsStartedElsewhere(lab, vm1);
     lab.stop(vm1, 'hostb', 'destroyed', 'prio-rpc-libvirtd');
     lab.wait(8000);
   }),
@@ -253,4 +234,13 @@ function losesPower(lab: Lab, guest: { runsOn: Set<string>; processOn: Set<strin
   guest.runsOn.delete(host);
   guest.processOn.delete(host);
   lab.host(host).connected = false;
+}
+
+/** The owner, hosta, loses power; the guest is started on hostb. */
+function diesAndIsStartedElsewhere(lab: Lab, guest: LabGuest): void {
+  losesPower(lab, guest, 'hosta');
+  lab.wait(20_000);
+  lab.boot(guest, 'hostb');
+  guest.definedOn.add('hostb');
+  lab.wait(40_000);
 }
